@@ -1,0 +1,128 @@
+// Package content reads what was carried: it undoes transfer and content
+// codings, takes MIME trees apart, digests, names media types, and hands each
+// decoded body to the load that recognises it (SOAP in an HTTP body, in a mail
+// part or in a MIME package is read by the same code).
+//
+// A carrier (SMTP, HTTP, FTP) opens a Body through its dissect.Env, writes the
+// bytes as they come, and closes it. Costly work may happen beside the engine's
+// goroutine: the carrier looks at the Result only inside dissect.Env.Defer,
+// where Result.Wait gives the finished record.
+package content
+
+import "sniff/record"
+
+// Role says what a body is to its carrier.
+type Role uint8
+
+const (
+	File Role = iota
+	Message
+	Request
+	Response
+)
+
+// Info is what the carrier knows about a body before its first byte.
+type Info struct {
+	Carrier string // protocol that carries it: "smtp", "http", "ftp-data", "sftp"
+	Session string // id of the session, for stores
+	Role    Role
+	Name    string // file name or path as the peers gave it; "" if none
+	// ContentType is the whole Content-Type value with its parameters.
+	// "message/rfc822" makes the body a mail message.
+	ContentType string
+	// TransferEncoding is MIME's Content-Transfer-Encoding; "" for none.
+	TransferEncoding string
+	// Codings are HTTP's content codings in the order they were applied.
+	Codings []string
+	// ID is the Content-ID, Action the SOAPAction header or action parameter,
+	// where the carrier has one.
+	ID, Action string
+	// Stamp is where and when the body begins.
+	Stamp record.Stamp
+	Dir   record.Dir
+}
+
+// Opener opens bodies. *Reader is the real one.
+type Opener interface {
+	Open(info Info) Body
+}
+
+// Body takes the bytes of one body in order. Its methods never fail: what is
+// wrong with the bytes is said in the Result.
+type Body interface {
+	// Write takes the next bytes; p is not kept.
+	Write(p []byte)
+	// Gap says that n bytes are missing here; n < 0: unknown how many.
+	Gap(n int64)
+	// Close ends the body. complete is false when the carrier knows that it
+	// was cut short. Nothing may be written after it.
+	Close(complete bool) Result
+}
+
+// Result is what became of a body. It may not be finished yet; both methods
+// wait for it.
+type Result interface {
+	// Wait returns the finished record.
+	Wait() *record.Content
+	// Loaded returns what loads made of the body and its parts.
+	Loaded() []Loaded
+}
+
+// Loaded is one body or part that a load recognised, and what it made of it.
+type Loaded struct {
+	Load    Load
+	Value   any
+	Content *record.Content
+}
+
+// Load reads one kind of document out of bodies, whoever carried them. Its
+// methods except Parser's are called from one goroutine at a time.
+type Load interface {
+	Name() string
+	// Recognise decides by the declared type and the first decoded bytes (up
+	// to 1 KiB, fewer if the body is shorter).
+	Recognise(info *Info, mediaType string, first []byte) bool
+	// Parse begins to read a body. Parsers of different bodies may run at
+	// the same time.
+	Parse(info *Info, mediaType string) Parser
+	// Pair is called once for each exchange in which it recognised a body,
+	// in the order of the records; it emits the load's records.
+	Pair(x *Exchange, emit func(record.Record))
+}
+
+// Parser is fed one decoded body. Close returns the Value of the Loaded.
+type Parser interface {
+	Write(p []byte)
+	Gap(n int64)
+	Close(complete bool) any
+}
+
+// Exchange is a finished request with its response, or a mail message.
+type Exchange struct {
+	// Carrier is the record of the exchange: *record.HTTPExchange or
+	// *record.SMTPMessage. Records that Pair emits take its header.
+	Carrier record.Record
+	// Request and Response are nil when there was none. A mail message is a
+	// Request.
+	Request, Response Result
+}
+
+// Pair lets every load that recognised something in x emit its records.
+func Pair(x *Exchange, emit func(record.Record)) {
+	var seen []Load
+	for _, r := range []Result{x.Request, x.Response} {
+		if r == nil {
+			continue
+		}
+	next:
+		for _, l := range r.Loaded() {
+			for _, s := range seen {
+				if s == l.Load {
+					continue next
+				}
+			}
+			seen = append(seen, l.Load)
+			l.Load.Pair(x, emit)
+		}
+	}
+}
