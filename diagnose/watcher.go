@@ -1,0 +1,122 @@
+package diagnose
+
+import (
+	"strings"
+
+	"sniff/record"
+)
+
+// Watcher is a sink that adds findings to the records that pass through it.
+type Watcher struct {
+	next     record.Sink
+	families []Family
+	infos    map[string]Info
+	sessions map[string]*watched
+	whole    []Observer
+	wholeRep *Reporter
+}
+
+// watched is what is known of one session that is still open.
+type watched struct {
+	observers []Observer // by family; nil while the family is asleep
+	rep       *Reporter
+	early     []record.Record
+}
+
+// maxEarly bounds the records that are kept for families still asleep.
+const maxEarly = 16
+
+// NewWatcher returns a watcher over all families that writes to next.
+func NewWatcher(next record.Sink, families []Family) *Watcher {
+	w := &Watcher{next: next, families: families, infos: map[string]Info{}, sessions: map[string]*watched{}}
+	for _, f := range families {
+		for _, i := range f.Codes {
+			w.infos[i.Code] = i
+		}
+		if f.Whole != nil {
+			w.whole = append(w.whole, f.Whole())
+		}
+	}
+	w.wholeRep = &Reporter{infos: w.infos}
+	return w
+}
+
+// Write lets the observers see r and passes it on.
+func (w *Watcher) Write(r record.Record) error {
+	if s, ok := r.(*record.Session); ok {
+		return w.end(s)
+	}
+	h := r.Head()
+	s := w.sessions[h.Session]
+	if s == nil {
+		s = &watched{observers: make([]Observer, len(w.families)), rep: &Reporter{infos: w.infos}}
+		w.sessions[h.Session] = s
+	}
+	family, _, _ := strings.Cut(string(r.Kind()), ".")
+	awake := false
+	for i, f := range w.families {
+		if s.observers[i] == nil && f.Session != nil && (f.Name == family || f.Name == "tcp") {
+			s.observers[i] = f.Session()
+			for _, e := range s.early {
+				s.observers[i].See(e, s.rep)
+			}
+		}
+		if s.observers[i] != nil {
+			s.observers[i].See(r, s.rep)
+			awake = awake || f.Name != "tcp"
+		}
+	}
+	if !awake && len(s.early) < maxEarly {
+		s.early = append(s.early, r)
+	}
+	for _, o := range w.whole {
+		o.See(r, w.wholeRep)
+	}
+	return w.next.Write(r)
+}
+
+// end closes a session: its findings, then its record.
+func (w *Watcher) end(r *record.Session) error {
+	s := w.sessions[r.Header.Session]
+	delete(w.sessions, r.Header.Session)
+	if s == nil {
+		s = &watched{observers: make([]Observer, len(w.families)), rep: &Reporter{infos: w.infos}}
+	}
+	for i, f := range w.families {
+		if s.observers[i] == nil && f.Name == "tcp" && f.Session != nil {
+			s.observers[i] = f.Session()
+		}
+		if s.observers[i] != nil {
+			s.observers[i].End(r, s.rep)
+		}
+	}
+	for _, o := range w.whole {
+		o.See(r, w.wholeRep)
+	}
+	if err := w.flush(s.rep); err != nil {
+		return err
+	}
+	return w.next.Write(r)
+}
+
+// Close raises what only shows over the whole run, and closes the next sink.
+func (w *Watcher) Close() error {
+	for _, o := range w.whole {
+		o.End(nil, w.wholeRep)
+	}
+	err := w.flush(w.wholeRep)
+	if e := w.next.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+func (w *Watcher) flush(rep *Reporter) error {
+	for _, f := range rep.take() {
+		f.RecordKind = record.KindFinding
+		if err := w.next.Write(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
