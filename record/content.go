@@ -21,29 +21,35 @@ type Content struct {
 	Problems  []string `json:"problems,omitempty" doc:"what was wrong with it: stable tokens, such as base64_damaged, gzip_damaged, too_deep, bomb"`
 	Stored    string   `json:"stored,omitempty" doc:"file it was exported to, relative to the export folder"`
 
+	Disposition string   `json:"disposition,omitempty" doc:"attachment or inline, as declared"`
+	Protection  string   `json:"protection,omitempty" doc:"S/MIME or PGP, as far as its type shows: smime-signed, smime-encrypted, smime, smime-signature, pgp-signed, pgp-encrypted, pgp-signature, pgp-keys, pgp-inline"`
+	URLs        []string `json:"urls,omitempty" doc:"URLs in its text, when asked for, each once, in order"`
+
 	Message *Message   `json:"message,omitempty" doc:"header fields, when it is a mail message"`
-	Parts   []*Content `json:"parts,omitempty" doc:"MIME parts, in order"`
+	Report  *Report    `json:"report,omitempty" doc:"what a bounce or another multipart/report says, on the message that is the report"`
+	Parts   []*Content `json:"parts,omitempty" doc:"MIME parts, in order; a message has one, its body"`
+	// MoreParts are parts past the limit: their bytes were passed over.
+	MoreParts int `json:"more_parts,omitempty" doc:"parts past the limit, not listed"`
 
 	// Kept holds the first bytes of the decoded content when the content
 	// reader was configured to keep them (sniff show does).
 	Kept []byte `json:"-"`
 }
 
-// Message is the head of an RFC 5322 message.
-type Message struct {
-	From      string   `json:"from,omitempty" doc:"From, decoded"`
-	To        []string `json:"to,omitempty" doc:"To, decoded, one address each"`
-	Cc        []string `json:"cc,omitempty" doc:"Cc, decoded"`
-	ReplyTo   string   `json:"reply_to,omitempty" doc:"Reply-To, decoded"`
-	Subject   string   `json:"subject,omitempty" doc:"Subject, decoded"`
-	Date      string   `json:"date,omitempty" doc:"Date as it stands"`
-	MessageID string   `json:"message_id,omitempty" doc:"Message-ID with its brackets"`
-	InReplyTo string   `json:"in_reply_to,omitempty" doc:"In-Reply-To with its brackets"`
-	Fields    []Field  `json:"fields,omitempty" doc:"all header fields in order, decoded, bounded"`
+// Walk calls f for c and everything in it, in order.
+func (c *Content) Walk(f func(*Content)) {
+	f(c)
+	for _, p := range c.Parts {
+		p.Walk(f)
+	}
 }
 
-// Field is one header field of a message or an HTTP exchange.
-type Field struct {
-	Name  string `json:"name" doc:"name as it stands"`
-	Value Text   `json:"value" doc:"value, unfolded and decoded"`
+// Problem notes what was wrong with c, each token once.
+func (c *Content) Problem(token string) {
+	for _, p := range c.Problems {
+		if p == token {
+			return
+		}
+	}
+	c.Problems = append(c.Problems, token)
 }
