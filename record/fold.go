@@ -10,29 +10,33 @@ import (
 
 // Secrets in forms and JSON documents, by the names that they usually have.
 var (
-	formSecret = regexp.MustCompile(`(?i)((?:^|[?&;])[^=&;]*(?:passw|pwd|secret|token|api_?key)[^=&;]*=)[^&;\s]*`)
+	formSecret = regexp.MustCompile(`(?i)(?:^|[?&;])[^=&;]*(?:passw|pwd|secret|token|api_?key)[^=&;]*=([^&;#\s]*)`)
 	jsonSecret = regexp.MustCompile(`(?i)("[^"]*(?:passw|pwd|secret|token|api_?key)[^"]*"\s*:\s*)"(?:[^"\\]|\\.)*("|$)`)
 )
 
-// MaskQuery returns a form or a URL with the values of its secret fields, and
-// the password of its user part, masked.
-func MaskQuery(s string) string {
+// FormText returns a form or a URL as a text in which the values of fields
+// with a telling name, and the password of the URL's user part, are secret.
+func FormText(s string) Text {
+	t := Plain(s)
 	if i := strings.Index(s, "://"); i >= 0 {
-		rest := s[i+3:]
-		end := strings.IndexAny(rest, "/?#")
+		i += 3
+		end := strings.IndexAny(s[i:], "/?#")
 		if end < 0 {
-			end = len(rest)
+			end = len(s) - i
 		}
-		if at := strings.LastIndexByte(rest[:end], '@'); at >= 0 {
-			if colon := strings.IndexByte(rest[:at], ':'); colon >= 0 {
-				s = s[:i+3] + rest[:colon+1] + Mask + rest[at:]
+		if at := strings.LastIndexByte(s[i:i+end], '@'); at >= 0 {
+			if colon := strings.IndexByte(s[i:i+at], ':'); colon >= 0 {
+				t = t.Mask(i+colon+1, i+at)
 			}
 		}
 	}
 	if strings.IndexByte(s, '=') < 0 {
-		return s
+		return t
 	}
-	return formSecret.ReplaceAllString(s, "${1}"+Mask)
+	for _, m := range formSecret.FindAllStringSubmatchIndex(s, -1) {
+		t = t.Mask(m[2], m[3])
+	}
+	return t
 }
 
 // foldBody returns the kept bytes of a body as lines, secrets masked: XML
@@ -48,7 +52,7 @@ func foldBody(c *Content, mediaType string) []string {
 	} else {
 		text = jsonSecret.ReplaceAllString(text, `${1}"`+Mask+`$2`)
 		if strings.Contains(mediaType, "form-urlencoded") {
-			text = MaskQuery(text)
+			text = FormText(text).String()
 		}
 		lines = strings.Split(strings.TrimRight(text, "\r\n"), "\n")
 		for i := range lines {

@@ -1,0 +1,146 @@
+package http
+
+import (
+	"strings"
+
+	"sniff/content"
+	"sniff/dissect"
+	"sniff/record"
+)
+
+// exchange is a request and its response under way.
+type exchange struct {
+	rec      *record.HTTPExchange
+	result   [2]content.Result // bodies
+	done     [2]bool
+	damaged  [2]bool // bytes are missing or the message was cut
+	answered bool    // its final response has begun
+	lost     bool    // stands for a request that was not captured
+	secrets  []*record.Credential
+	simple   bool   // HTTP/0.9
+	upgrade  string // protocol that the client offered to switch to
+	held     bool   // the client is held behind it
+}
+
+// push puts a new request at the end of the queue.
+func (d *dissector) push(x *exchange) {
+	for len(d.queue) > 0 && !d.pipelines && (d.doubt || d.queue[0].lost) {
+		// A client that never pipelines has had its answer, seen or not.
+		d.abandon()
+	}
+	if len(d.queue) == 0 {
+		d.doubt = x.lost
+	} else if !x.lost {
+		d.pipelines, x.rec.Pipelined = true, true
+	}
+	if len(d.queue) >= maxQueue {
+		d.abandon()
+	}
+	d.queue = append(d.queue, x)
+}
+
+// pop takes the request that the next final response answers.
+func (d *dissector) pop() *exchange {
+	x := d.queue[0]
+	d.queue[0] = nil
+	d.queue = d.queue[1:]
+	x.answered = true
+	return x
+}
+
+// abandon gives up waiting for the answer to the oldest request.
+func (d *dissector) abandon() {
+	x := d.pop()
+	x.done[dissect.ServerToClient] = true
+	d.settle(x)
+}
+
+// settle reports an exchange when both of its messages have ended.
+func (d *dissector) settle(x *exchange) {
+	if !x.done[0] || !x.done[1] {
+		return
+	}
+	if x.lost && x.rec.Status == 0 {
+		return
+	}
+	d.emit(x)
+}
+
+func (d *dissector) emit(x *exchange) {
+	r := x.rec
+	d.count++
+	r.Sequence = d.count
+	switch {
+	case r.Method == "":
+		r.State = record.HTTPNoRequest
+	case x.damaged[0]:
+		r.State = record.HTTPRequestCut
+	case r.Status == 0 && x.result[1] == nil && r.ResponseEnd.IsZero():
+		r.State = record.HTTPNoResponse
+	case x.damaged[1]:
+		r.State = record.HTTPResponseCut
+	default:
+		r.State = record.HTTPComplete
+	}
+	if r.Method != "" {
+		r.Sending = record.Between(r.Time, r.RequestEnd)
+		r.Waiting = record.Between(r.RequestEnd, r.Answer.Time)
+		r.Latency = record.Between(r.Time, r.ResponseEnd)
+	}
+	r.Receiving = record.Between(r.Answer.Time, r.ResponseEnd)
+	d.judge(x)
+	if x.result[0] == nil && x.result[1] == nil {
+		d.env.Emit(r)
+		for _, c := range x.secrets {
+			d.env.Emit(c)
+		}
+		return
+	}
+	d.env.Defer(r, x.finish)
+}
+
+// finish writes the exchange when its bodies have been read.
+func (x *exchange) finish(emit func(record.Record)) {
+	r := x.rec
+	if x.result[0] != nil {
+		r.Request = x.result[0].Wait()
+	}
+	if x.result[1] != nil {
+		r.Response = x.result[1].Wait()
+	}
+	for _, res := range x.result {
+		if res == nil || r.Carries != "" {
+			continue
+		}
+		if l := res.Loaded(); len(l) > 0 {
+			r.Carries = l[0].Load.Name()
+		}
+	}
+	emit(r)
+	for _, c := range x.secrets {
+		emit(c)
+	}
+	content.Pair(&content.Exchange{Carrier: r, Request: x.result[0], Response: x.result[1]}, emit)
+}
+
+// url makes the target absolute: RFC 9112, section 3.3.
+func url(method, target, host string, secure bool) string {
+	switch {
+	case target == "":
+		return ""
+	case method == "CONNECT":
+		return target
+	case strings.Contains(target, "://"):
+		return record.FormText(target).String()
+	case host == "":
+		return record.FormText(target).String()
+	}
+	scheme := "http://"
+	if secure {
+		scheme = "https://"
+	}
+	if target == "*" {
+		target = ""
+	}
+	return record.FormText(scheme + host + target).String()
+}
