@@ -34,6 +34,9 @@ type Config struct {
 	// Inline makes records leave on the caller's goroutine, before Segment or
 	// Data returns (proxy, tests). Otherwise an output goroutine writes them.
 	Inline bool
+	// Clock stamps what comes without a time: the bytes of a nested stream
+	// that the proxy feeds. nil means time.Now. Captures never ask it.
+	Clock func() time.Time
 
 	Limits Limits
 }

@@ -1,0 +1,144 @@
+package flow
+
+import (
+	"sort"
+	"sync"
+	"time"
+
+	"sniff/record"
+)
+
+// maxMarks bounds how many stamps are kept for the unread bytes of one
+// direction. Past it bytes take the stamp of the ones before them.
+const maxMarks = 1024
+
+// half is one direction of a stage: its unread bytes, where in the stream
+// they stand, and when each came.
+type half struct {
+	read   int64  // offset of the first unread byte
+	unread []byte // the caller's slice while own is nil
+	own    *buffer
+	marks  []mark // of the unread bytes, in order, from index first on
+	first  int
+	last   record.Stamp // of the latest event
+
+	held      bool
+	heldSince time.Time
+	opaque    bool // nobody reads it any more
+	ended     bool // EOF came
+	running   bool // its consume loop is on the stack
+	gated     bool // waits for its first TLS record, see upgrade.go
+}
+
+// mark says when the bytes from off on came.
+type mark struct {
+	off    int64
+	time   time.Time
+	packet uint64
+}
+
+// buffer owns unread bytes between two events.
+type buffer struct{ b []byte }
+
+var buffers = sync.Pool{New: func() any { return &buffer{b: make([]byte, 0, 4096)} }}
+
+// maxPooled is the largest buffer that goes back to the pool.
+const maxPooled = 64 << 10
+
+// take adds b, which came at the given time, behind the unread bytes. b is
+// borrowed until keep.
+func (h *half) take(b []byte, at record.Stamp) {
+	h.last = at
+	h.mark(h.read+int64(len(h.unread)), at)
+	if len(h.unread) == 0 {
+		h.free()
+		h.unread = b
+		return
+	}
+	h.keep()
+	o := h.own
+	if off := len(o.b) - len(h.unread); off > len(o.b)/2 {
+		o.b = o.b[:copy(o.b, h.unread)]
+		off = 0
+		h.unread = o.b
+	}
+	off := len(o.b) - len(h.unread)
+	o.b = append(o.b, b...)
+	h.unread = o.b[off:]
+}
+
+// keep copies unread bytes that are the caller's, before it gets them back.
+func (h *half) keep() {
+	switch {
+	case len(h.unread) == 0:
+		h.free()
+	case h.own == nil:
+		h.own = buffers.Get().(*buffer)
+		h.own.b = append(h.own.b[:0], h.unread...)
+		h.unread = h.own.b
+	}
+}
+
+func (h *half) free() {
+	if h.own != nil && cap(h.own.b) <= maxPooled {
+		buffers.Put(h.own)
+	}
+	h.own, h.unread = nil, nil
+}
+
+// advance goes on behind the next n unread bytes.
+func (h *half) advance(n int) {
+	h.unread = h.unread[n:]
+	h.read += int64(n)
+	for h.first+1 < len(h.marks) && h.marks[h.first+1].off <= h.read {
+		h.first++
+	}
+}
+
+// drop forgets all unread bytes and returns how many there were.
+func (h *half) drop() int64 {
+	n := int64(len(h.unread))
+	h.advance(len(h.unread))
+	h.free()
+	return n
+}
+
+// move hands the unread bytes and their marks to another half, which must
+// have none.
+func (h *half) move(to *half) {
+	h.keep()
+	to.read, to.unread, to.own = h.read, h.unread, h.own
+	to.marks, to.first, to.last = h.marks, h.first, h.last
+	h.unread, h.own, h.marks, h.first = nil, nil, nil, 0
+}
+
+func (h *half) mark(off int64, at record.Stamp) {
+	if len(h.unread) == 0 {
+		h.marks, h.first = h.marks[:0], 0
+	}
+	if n := len(h.marks); n > 0 {
+		l := &h.marks[n-1]
+		if l.packet == at.Packet && l.time.Equal(at.Time) || n-h.first >= maxMarks {
+			return
+		}
+		if h.first > n/2 {
+			h.marks = h.marks[:copy(h.marks, h.marks[h.first:])]
+			h.first = 0
+		}
+	}
+	h.marks = append(h.marks, mark{off, at.Time, at.Packet})
+}
+
+// stamp returns the stamp of unread byte i.
+func (h *half) stamp(i int) record.Stamp {
+	off := h.read + int64(i)
+	m := h.marks[h.first:]
+	k := 0
+	if len(m) > 1 && m[1].off <= off {
+		k = sort.Search(len(m), func(k int) bool { return m[k].off > off }) - 1
+	}
+	if len(m) == 0 {
+		return record.Stamp{Time: h.last.Time, Packet: h.last.Packet, Offset: off}
+	}
+	return record.Stamp{Time: m[k].time, Packet: m[k].packet, Offset: off}
+}
