@@ -237,13 +237,13 @@ type FTPTransfer struct {
 	Setup       string         `json:"setup,omitempty" doc:"command that set up the data connection: PORT, EPRT, LPRT, PASV, EPSV, LPSV, SPSV, CPSV, or default (none was sent)"`
 	Active      bool           `json:"active,omitempty" doc:"the server opens the data connection"`
 	Endpoint    netip.AddrPort `json:"endpoint,omitzero" doc:"where the data connection was announced, as written; EPSV gives the control connection's address"`
+	Control     string         `json:"control,omitempty" doc:"id of the control session, where that had ended before the data and this record stands in the data session"`
 	DataSession string         `json:"data_session,omitempty" doc:"id of the data connection's session; empty when none was seen"`
 	DataFrom    netip.AddrPort `json:"data_from,omitzero" doc:"who opened the data connection, by its packets"`
 	DataTo      netip.AddrPort `json:"data_to,omitzero" doc:"who was called, by its packets"`
 	DataEnd     string         `json:"data_end,omitempty" doc:"how the data connection ended: closed, half-closed, reset, refused, unanswered, unreachable, timeout, open, evicted"`
 	EndedBy     string         `json:"data_ended_by,omitempty" doc:"who ended it: client or server of the control connection"`
 	Protected   bool           `json:"protected,omitempty" doc:"the data connection is in TLS (PROT P)"`
-	TLS         *TLSHandshake  `json:"-"`
 	Hidden      bool           `json:"hidden,omitempty" doc:"it is in TLS that could not be read: bytes counts what went by"`
 
 	LineEnds *LineEnds   `json:"line_ends,omitempty" doc:"line ends and NULs seen in an ASCII transfer"`
@@ -289,7 +289,7 @@ func (t *FTPTransfer) Summary() string {
 	if t.Path != "" {
 		b.WriteString(" " + t.Path)
 	}
-	if t.DataSession != "" {
+	if t.DataSession != "" && t.Outcome != TransferRefused && t.Outcome != TransferUnopened {
 		b.WriteString(" " + Bytes(t.Bytes))
 	}
 	if t.Offset > 0 {

@@ -153,6 +153,7 @@ func (t *transfer) dataEnded(d *dataConn, end, by string) {
 	t.load = d.load
 	t.rec.DataEnd, t.rec.EndedBy = end, by
 	if t.s.closed {
+		t.rec.Control = t.s.env.Conn().Session
 		t.emit(d.env)
 		return
 	}
