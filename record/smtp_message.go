@@ -2,7 +2,6 @@ package record
 
 import (
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -186,8 +185,7 @@ func (m *SMTPMessage) Lines() []Line {
 			l.Text = Plain("(message, " + Bytes(m.Size) + " seen, parts of it are missing)")
 		}
 		if m.Content != nil && len(m.Content.Kept) > 0 {
-			body := strings.TrimRight(string(m.Content.Kept), "\r\n")
-			l.Fold = strings.Split(strings.ReplaceAll(body, "\r\n", "\n"), "\n")
+			l.Fold = foldBody(m.Content, "message/rfc822")
 		}
 		lines = append(lines, l)
 		last = m.DataAt
