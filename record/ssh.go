@@ -127,7 +127,6 @@ type SSHHostKey struct {
 	Exponent    int64           `json:"exponent,omitempty" doc:"RSA public exponent, when it fits"`
 	SHA256      string          `json:"sha256" doc:"fingerprint as OpenSSH prints it: SHA256: and base64; of the key inside a certificate"`
 	MD5         string          `json:"md5" doc:"old fingerprint, 16 bytes in hexadecimal with colons"`
-	Randomart   []string        `json:"randomart,omitempty" doc:"picture of the SHA-256 fingerprint as ssh-keygen -lv draws it"`
 	Key         string          `json:"key,omitempty" doc:"the key itself, base64, as in known_hosts"`
 	Certificate *SSHCertificate `json:"certificate,omitempty" doc:"OpenSSH certificate around the key"`
 }
@@ -179,7 +178,7 @@ func (*SSHHandshake) Kind() Kind { return KindSSHHandshake }
 // Summary is what `sniff read` prints: who with whom, how, and to which key.
 func (h *SSHHandshake) Summary() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s with %s", short(h.ClientID), short(h.ServerID))
+	fmt.Fprintf(&b, "%s with %s", sshShort(h.ClientID), sshShort(h.ServerID))
 	if n := h.Negotiated; n != nil && n.Kex != "" {
 		b.WriteString(", " + n.Kex)
 	}
@@ -253,8 +252,8 @@ func SSHLists(lists []string) string {
 
 func sshPhaseNames(p string) string { return strings.ReplaceAll(p, "_", " ") }
 
-// short is the software without its distribution: OpenSSH_9.2.
-func short(i *SSHIdentification) string {
+// sshShort is the software without its distribution: OpenSSH_9.2.
+func sshShort(i *SSHIdentification) string {
 	name := i.Name()
 	if i != nil && i.Software == "OpenSSH" {
 		if at := strings.LastIndexByte(name, 'p'); at > len("OpenSSH_") {
@@ -283,7 +282,7 @@ func (h *SSHHandshake) Lines() []Line {
 			text += ": " + p.Detail
 		}
 		if p.Name == "host_key" && h.HostKey != nil {
-			l.Fold = h.HostKey.Randomart
+			l.Fold = h.HostKey.Randomart()
 		}
 		l.Text = Plain(text)
 		lines = append(lines, l)

@@ -57,11 +57,11 @@ func (a *SSHAuth) Summary() string {
 			b.WriteString(" " + a.User)
 		}
 		if a.Method != "" && a.Method != "unknown" {
-			b.WriteString(" by " + methodWords(a.Method))
+			b.WriteString(" by " + sshMethodWords(a.Method))
 		}
 		b.WriteString(" accepted")
 		if a.Failures > 0 {
-			fmt.Fprintf(&b, " after %s", times(a.Failures, "failure"))
+			fmt.Fprintf(&b, " after %s", sshTimes(a.Failures, "failure"))
 		}
 	case "refused":
 		b.WriteString("login")
@@ -69,7 +69,7 @@ func (a *SSHAuth) Summary() string {
 			b.WriteString(" " + a.User)
 		}
 		if a.Method != "" && a.Method != "unknown" {
-			b.WriteString(" by " + methodWords(a.Method))
+			b.WriteString(" by " + sshMethodWords(a.Method))
 		}
 		b.WriteString(" failed")
 		if a.Failures > 1 {
@@ -86,14 +86,14 @@ func (a *SSHAuth) Summary() string {
 	return b.String()
 }
 
-func methodWords(m string) string {
+func sshMethodWords(m string) string {
 	if m == "publickey" {
 		return "public key"
 	}
 	return m
 }
 
-func times(n int, what string) string {
+func sshTimes(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
@@ -113,7 +113,7 @@ func (a *SSHAuth) Lines() []Line {
 	}
 	var lines []Line
 	for _, t := range a.Attempts {
-		text := "authentication: " + methodWords(t.Method)
+		text := "authentication: " + sshMethodWords(t.Method)
 		if t.Key != "" {
 			text += " (" + t.Key + ")"
 		}
@@ -173,7 +173,7 @@ func (c *SSHChannel) Summary() string {
 	case "interactive":
 		b.WriteString("interactive session")
 		if c.Keystrokes > 0 && !c.Obscured {
-			fmt.Fprintf(&b, ", %s", times(int(c.Keystrokes), "keystroke"))
+			fmt.Fprintf(&b, ", %s", sshTimes(int(c.Keystrokes), "keystroke"))
 		}
 	case "exec":
 		b.WriteString("command")
@@ -221,7 +221,7 @@ func (c *SSHChannel) Lines() []Line {
 		lines = append(lines, Line{Time: c.Time, Note: true, Text: Plain("because " + c.Reason)})
 	}
 	if c.Rekeys > 0 {
-		lines = append(lines, Line{Time: c.Time, Note: true, Text: Plain(fmt.Sprintf("keys renewed %s: %s", times(c.Rekeys, "time"), c.RekeyReason))})
+		lines = append(lines, Line{Time: c.Time, Note: true, Text: Plain(fmt.Sprintf("keys renewed %s: %s", sshTimes(c.Rekeys, "time"), c.RekeyReason))})
 	}
 	if c.ClosedHow != "" {
 		text := "end: " + c.ClosedHow
