@@ -1,0 +1,130 @@
+package flow
+
+import (
+	"encoding/binary"
+	"net/netip"
+)
+
+// endpoint is an address and port without a pointer, for tables that the
+// garbage collector need not look into.
+type endpoint struct {
+	hi, lo uint64
+	port   uint16
+	v4     bool
+}
+
+func endpointOf(a netip.AddrPort) endpoint {
+	ip := a.Addr()
+	b := ip.As16()
+	return endpoint{
+		hi: binary.BigEndian.Uint64(b[:8]), lo: binary.BigEndian.Uint64(b[8:]),
+		port: a.Port(), v4: ip.Is4(),
+	}
+}
+
+func (p endpoint) addrPort() netip.AddrPort {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], p.hi)
+	binary.BigEndian.PutUint64(b[8:], p.lo)
+	ip := netip.AddrFrom16(b)
+	if p.v4 {
+		ip = ip.Unmap()
+	}
+	return netip.AddrPortFrom(ip, p.port)
+}
+
+func (p endpoint) less(q endpoint) bool {
+	switch {
+	case p.hi != q.hi:
+		return p.hi < q.hi
+	case p.lo != q.lo:
+		return p.lo < q.lo
+	}
+	return p.port < q.port
+}
+
+// key names a connection by its two endpoints, the lesser one first: side 0
+// is the lesser one, side 1 the other.
+type key [2]endpoint
+
+// keyOf returns the key of a segment and the side that sent it.
+func keyOf(src, dst netip.AddrPort) (k key, side int) {
+	a, b := endpointOf(src), endpointOf(dst)
+	if b.less(a) {
+		return key{b, a}, 1
+	}
+	return key{a, b}, 0
+}
+
+// table finds what is known of a connection: the number of a tcpConn, or the
+// negative number of an attempt. No two have the same key.
+type table struct {
+	ids map[key]int32
+
+	conns     []*tcpConn // from 1
+	freeConns []int32
+	nConns    int
+
+	attempts     []attempt // from 1
+	freeAttempts []int32
+}
+
+func (t *table) init() {
+	t.ids = make(map[key]int32)
+	t.conns = make([]*tcpConn, 1)
+	t.attempts = make([]attempt, 1)
+}
+
+// newConn returns a fresh connection that stands in the table.
+func (t *table) newConn(k key) *tcpConn {
+	var c *tcpConn
+	if n := len(t.freeConns); n > 0 {
+		c = t.conns[t.freeConns[n-1]]
+		t.freeConns = t.freeConns[:n-1]
+	} else {
+		c = &tcpConn{id: int32(len(t.conns))}
+		t.conns = append(t.conns, c)
+	}
+	t.ids[k] = c.id
+	t.nConns++
+	c.key = k
+	for x := range c.half {
+		c.half[x].trail = none
+	}
+	return c
+}
+
+// freeConn takes c, whose blocks were given back, out of the table.
+func (t *table) freeConn(c *tcpConn) {
+	delete(t.ids, c.key)
+	t.nConns--
+	fresh := tcpConn{id: c.id}
+	for x := range c.half {
+		if b := c.half[x].ahead.blocks; cap(b) <= 64 {
+			fresh.half[x].ahead.blocks = b[:0]
+		}
+	}
+	*c = fresh
+	t.freeConns = append(t.freeConns, c.id)
+}
+
+// addAttempt puts a in the table and returns its number.
+func (t *table) addAttempt(a attempt) int32 {
+	var id int32
+	if n := len(t.freeAttempts); n > 0 {
+		id = t.freeAttempts[n-1]
+		t.freeAttempts = t.freeAttempts[:n-1]
+		t.attempts[id] = a
+	} else {
+		id = int32(len(t.attempts))
+		t.attempts = append(t.attempts, a)
+	}
+	t.ids[a.key] = -id
+	return id
+}
+
+func (t *table) freeAttempt(id int32) {
+	delete(t.ids, t.attempts[id].key)
+	t.attempts[id] = attempt{}
+	t.freeAttempts = append(t.freeAttempts, id)
+}
