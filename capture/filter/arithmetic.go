@@ -72,10 +72,14 @@ func (p *parser) relation() (node, bool, error) {
 	return &relation{op.text, left, right, op.pos}, true, nil
 }
 
-// Strength of binary operators, weakest first, as in pcap-filter's grammar.
+// Strength of binary operators, weakest first, as in tcpdump's grammar. That
+// one forgot to rank "^" and "%": they take the nearest operand on their left
+// and all that follows on their right.
 var precedence = map[string]int{
-	"|": 1, "&": 1, "^": 1, "<<": 2, ">>": 2, "+": 3, "-": 3, "*": 4, "/": 4, "%": 4,
+	"|": 1, "&": 2, "<<": 3, ">>": 3, "+": 4, "-": 4, "*": 5, "/": 5, "^": unranked, "%": unranked,
 }
+
+const unranked = 6
 
 func (p *parser) arithmetic(weakest int) (value, error) {
 	if err := p.enter(); err != nil {
@@ -90,6 +94,9 @@ func (p *parser) arithmetic(weakest int) (value, error) {
 			return left, nil
 		}
 		p.next()
+		if strength == unranked {
+			strength = 0
+		}
 		var right value
 		if right, err = p.arithmetic(strength); err != nil {
 			break
@@ -200,15 +207,15 @@ func (c *compiler) compare(r *relation) (tree, error) {
 		}
 		return and(checks, &test{load: code, op: comparisons[r.op], value: uint32(right)}), nil
 	}
-	if code, err = c.pair(r.left, r.right, 0, &checks); err != nil {
+	if code, err = c.pair(r.left, r.right, 0, &checks, &checks); err != nil {
 		return nil, err
 	}
 	return and(checks, &test{load: code, op: comparisons[r.op], withX: true}), nil
 }
 
 // pair leaves left in A and right in X.
-func (c *compiler) pair(left, right value, slot int, checks *tree) ([]bpf.Instruction, error) {
-	code, err := c.value(left, slot, checks)
+func (c *compiler) pair(left, right value, slot int, leftChecks, rightChecks *tree) ([]bpf.Instruction, error) {
+	code, err := c.value(left, slot, leftChecks)
 	if err != nil {
 		return nil, err
 	}
@@ -216,7 +223,7 @@ func (c *compiler) pair(left, right value, slot int, checks *tree) ([]bpf.Instru
 		return nil, c.fail(-1, "arithmetic is nested too deep")
 	}
 	code = append(code, bpf.StoreScratch{Src: bpf.RegA, N: slot})
-	more, err := c.value(right, slot+1, checks)
+	more, err := c.value(right, slot+1, rightChecks)
 	if err != nil {
 		return nil, err
 	}
@@ -236,7 +243,10 @@ func (c *compiler) value(v value, slot int, checks *tree) ([]bpf.Instruction, er
 			code, err := c.value(v.left, slot, checks)
 			return append(code, bpf.ALUOpConstant{Op: aluOps[v.op], Val: uint32(right)}), err
 		}
-		code, err := c.pair(v.left, v.right, slot, checks)
+		// Within arithmetic, tcpdump checks for the protocols of the left
+		// operand only; so that the same packets are selected, so do we.
+		var unchecked tree
+		code, err := c.pair(v.left, v.right, slot, checks, &unchecked)
 		return append(code, bpf.ALUOpX{Op: aluOps[v.op]}), err
 	case *accessor:
 		return c.access(v, slot, checks)

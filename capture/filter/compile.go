@@ -150,9 +150,6 @@ func at(offset uint32, size int, op bpf.JumpTest, value uint32) tree {
 
 // masked compares those bits of size bytes that are in mask.
 func masked(offset uint32, size int, mask, value uint32) tree {
-	if mask == 0 {
-		return always(value == 0)
-	}
 	return &test{load: []bpf.Instruction{
 		bpf.LoadAbsolute{Off: offset, Size: size},
 		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: mask},

@@ -59,7 +59,7 @@ func (c *compiler) overIPv4(proto uint32) (tree, error) {
 func (c *compiler) overIPv6(proto uint32) (tree, error) {
 	ip6, err := c.etherType(etherIPv6)
 	fragment := and(c.field(6, 1, ipProtocols["ipv6-frag"]), c.field(40, 1, proto))
-	return and(ip6, or(fragment, c.field(6, 1, proto))), err
+	return and(ip6, or(c.field(6, 1, proto), fragment)), err
 }
 
 func (c *compiler) overIP(proto uint32) (tree, error) {
@@ -308,14 +308,8 @@ func (c *compiler) ipv6(p *primitive) (tree, error) {
 		var t tree
 		for i := range 4 {
 			bits := min(max(prefix-32*i, 0), 32)
-			if bits == 0 {
-				break
-			}
 			mask := uint32(0xffffffff << (32 - uint64(bits)))
 			t = and(t, masked(c.payload+offset+uint32(4*i), 4, mask, binary.BigEndian.Uint32(a[4*i:])))
-		}
-		if t == nil {
-			t = always(true)
 		}
 		return t
 	}
@@ -325,18 +319,21 @@ func (c *compiler) ipv6(p *primitive) (tree, error) {
 
 // port compiles a port or a range of ports, over IPv6 and IPv4.
 func (c *compiler) port(p *primitive) (tree, error) {
-	var protos []uint32
 	switch p.q.proto {
-	case "":
-		protos = []uint32{ipProtocols["sctp"], ipProtocols["tcp"], ipProtocols["udp"]}
-	case "tcp", "udp", "sctp":
-		protos = []uint32{ipProtocols[p.q.proto]}
+	case "", "tcp", "udp", "sctp":
 	default:
 		return nil, c.fail(p.pos, "%q cannot stand in front of a port", p.q.proto)
 	}
-	low, high, err := c.portNumbers(p)
+	low, high, only, err := c.portNumbers(p)
 	if err != nil {
 		return nil, err
+	}
+	if only == "" {
+		only = p.q.proto
+	}
+	protos := []uint32{ipProtocols["sctp"], ipProtocols["tcp"], ipProtocols["udp"]}
+	if only != "" {
+		protos = []uint32{ipProtocols[only]}
 	}
 	within := func(load ...bpf.Instruction) tree {
 		if low == high {
@@ -369,40 +366,45 @@ func (c *compiler) port(p *primitive) (tree, error) {
 	return or(v6, v4), nil
 }
 
-func (c *compiler) portNumbers(p *primitive) (low, high uint32, err error) {
+// portNumbers reads a port or a range. only is the protocol that a service
+// is limited to by its name.
+func (c *compiler) portNumbers(p *primitive) (low, high uint32, only string, err error) {
 	first, last, isRange := strings.Cut(p.id.text, "-")
-	if p.q.kind != "portrange" || !isRange {
-		if low, err = c.portNumber(p, p.id.text); err != nil {
-			return 0, 0, err
+	if p.q.kind == "portrange" && isRange {
+		if low, only, err = c.portNumber(p, first); err != nil {
+			return 0, 0, "", err
 		}
-		return low, low, nil
+		if high, _, err = c.portNumber(p, last); err != nil {
+			return 0, 0, "", err
+		}
+		return min(low, high), max(low, high), only, nil
 	}
-	if low, err = c.portNumber(p, first); err != nil {
-		return 0, 0, err
-	}
-	if high, err = c.portNumber(p, last); err != nil {
-		return 0, 0, err
-	}
-	return min(low, high), max(low, high), nil
+	low, only, err = c.portNumber(p, p.id.text)
+	return low, low, only, err
 }
 
-// portNumber reads a number or the name of a service.
-func (c *compiler) portNumber(p *primitive, text string) (uint32, error) {
+// portNumber reads a number or the name of a service. A service that exists
+// for one protocol only stands for that one, as with tcpdump.
+func (c *compiler) portNumber(p *primitive, text string) (port uint32, only string, err error) {
 	if n, err := strconv.ParseUint(text, 0, 64); err == nil {
 		if n > 0xffff {
-			return 0, c.fail(p.pos, "port %d is greater than 65535", n)
+			return 0, "", c.fail(p.pos, "port %d is greater than 65535", n)
 		}
-		return uint32(n), nil
+		return uint32(n), "", nil
 	}
-	network := "tcp"
-	if p.q.proto == "udp" {
-		network = "udp"
+	tcp, errTCP := net.LookupPort("tcp", text)
+	udp, errUDP := net.LookupPort("udp", text)
+	switch {
+	case p.q.proto == "udp" && errUDP == nil:
+		return uint32(udp), "", nil
+	case p.q.proto != "udp" && errTCP == nil && (errUDP == nil && udp == tcp || p.q.proto != ""):
+		return uint32(tcp), "", nil
+	case p.q.proto == "" && errTCP == nil:
+		return uint32(tcp), "tcp", nil
+	case p.q.proto == "" && errUDP == nil:
+		return uint32(udp), "udp", nil
 	}
-	n, err := net.LookupPort(network, text)
-	if err != nil {
-		return 0, c.fail(p.pos, "%q is neither a port nor a known service", text)
-	}
-	return uint32(n), nil
+	return 0, "", c.fail(p.pos, "%q is neither a port nor a known service", text)
 }
 
 // ipProtocols are the protocols that can be named.
