@@ -35,7 +35,6 @@ type FTPReply struct {
 	Incomplete bool      `json:"incomplete,omitempty" doc:"its last line was never seen"`
 	Time       time.Time `json:"time" doc:"capture time of its first byte"`
 	Offset     int64     `json:"offset" doc:"offset of its first byte in the server's stream"`
-	Packet     uint64    `json:"packet,omitempty" doc:"number of the packet that carried its first byte"`
 }
 
 // Results of an FTPExchange.
@@ -148,13 +147,13 @@ func (x *FTPExchange) Tell(o *Outline) {
 	case x.Command == "PASS" || x.Command == "USER" || x.Command == "ACCT":
 		x.tellLogin(o)
 	case x.Result == FTPOk && x.Command == "DELE":
-		tellCounted(o, "ftp.deleted", "deleted "+x.Path, "deleted %d files")
+		tellCounted(o, "ftp.deleted", "deleted "+shortPath(x.Path), "deleted %d files")
 	case x.Result == FTPOk && x.Command == "RNTO":
-		tellCounted(o, "ftp.renamed", "renamed a file to "+x.Path, "renamed %d files")
+		tellCounted(o, "ftp.renamed", "renamed a file to "+shortPath(x.Path), "renamed %d files")
 	case x.Result == FTPOk && (x.Command == "RMD" || x.Command == "XRMD"):
-		tellCounted(o, "ftp.removed", "removed folder "+x.Path, "removed %d folders")
+		tellCounted(o, "ftp.removed", "removed folder "+shortPath(x.Path), "removed %d folders")
 	case x.Result == FTPOk && (x.Command == "MKD" || x.Command == "XMKD"):
-		tellCounted(o, "ftp.made", "made folder "+x.Path, "made %d folders")
+		tellCounted(o, "ftp.made", "made folder "+shortPath(x.Path), "made %d folders")
 	case x.Result == FTPUnasked && x.Replies[0].Code >= 400:
 		f := o.Fact("ftp.unasked")
 		f.Text, f.Rank = "server said "+x.Replies[0].String(), 1
@@ -285,10 +284,7 @@ func (t *FTPTransfer) Expected() int64 {
 
 func (t *FTPTransfer) Summary() string {
 	var b strings.Builder
-	b.WriteString(t.Command)
-	if t.Path != "" {
-		b.WriteString(" " + t.Path)
-	}
+	b.WriteString(t.what())
 	if t.DataSession != "" && t.Outcome != TransferRefused && t.Outcome != TransferUnopened {
 		b.WriteString(" " + Bytes(t.Bytes))
 	}
@@ -302,6 +298,28 @@ func (t *FTPTransfer) Summary() string {
 	return b.String()
 }
 
+// what names the command and its file.
+func (t *FTPTransfer) what() string {
+	what := t.Command
+	if what == "" {
+		what = t.Direction
+	}
+	if t.Path != "" {
+		what += " " + shortPath(t.Path)
+	}
+	return what
+}
+
+// shortPath keeps both ends of a path that is too long for a line.
+func shortPath(p string) string {
+	const longest = 100
+	r := []rune(p)
+	if len(r) <= longest {
+		return p
+	}
+	return string(r[:longest/3]) + "..." + string(r[len(r)-longest/2:])
+}
+
 // Tell adds up what was moved.
 func (t *FTPTransfer) Tell(o *Outline) {
 	if t.Outcome != TransferComplete {
@@ -310,17 +328,17 @@ func (t *FTPTransfer) Tell(o *Outline) {
 		f.Rank = 2
 		f.Text = t.Summary()
 		if f.N > 1 {
-			f.Text = fmt.Sprintf("%d transfers %s, the last %s %s", f.N, t.Outcome, t.Command, t.Path)
+			f.Text = fmt.Sprintf("%d transfers %s, the last %s", f.N, t.Outcome, t.what())
 		}
 		return
 	}
 	switch t.Direction {
 	case "listing":
-		tellCounted(o, "ftp.listing", "listed "+t.Path, "%d listings")
+		tellCounted(o, "ftp.listing", "listed "+shortPath(t.Path), "%d listings")
 	case "upload":
-		tellMoved(o, "ftp.up", t.Command+" "+t.Path, "up", t.Bytes)
+		tellMoved(o, "ftp.up", t.what(), "up", t.Bytes)
 	default:
-		tellMoved(o, "ftp.down", t.Command+" "+t.Path, "down", t.Bytes)
+		tellMoved(o, "ftp.down", t.what(), "down", t.Bytes)
 	}
 }
 

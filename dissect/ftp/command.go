@@ -90,7 +90,6 @@ func (s *session) command(raw []byte, at record.Stamp) dissect.Action {
 		Command:    command,
 		Arg:        mask(command, v, text(arg)),
 		User:       text([]byte(s.state.user)),
-		Pipelined:  len(s.queue) > 0,
 		Telnet:     telnet,
 		Unknown:    v == 0,
 		Protection: s.protection(),

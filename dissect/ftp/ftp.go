@@ -95,6 +95,9 @@ func newSession(env dissect.Env) dissect.Dissector {
 		s.input[d].lines.Max = maxLine
 	}
 	conn := env.Conn()
+	for d := range s.input {
+		s.input[d].lost = conn.Midstream
+	}
 	s.greeted = conn.Midstream
 	s.state.reset(conn.Midstream)
 	return s

@@ -22,7 +22,8 @@ type exchange struct {
 
 // sent takes a new command into the queue.
 func (s *session) sent(x *exchange) dissect.Action {
-	s.settle()
+	s.settle(x)
+	x.rec.Pipelined = len(s.queue) > 0
 	if len(s.queue) >= maxPending {
 		s.giveUp(0)
 	}
@@ -38,14 +39,14 @@ func (s *session) sent(x *exchange) dissect.Action {
 // settle gives up commands whose answer will not come any more, when the
 // client goes on: its reply was lost in a gap, or it was a line without a
 // code, which the client took for one.
-func (s *session) settle() {
+func (s *session) settle(next *exchange) {
 	for len(s.queue) > 0 {
 		x := s.queue[0]
 		if codeless := x.started && x.rec.Replies[len(x.rec.Replies)-1].Code == 0; !x.lost && !codeless {
 			return
 		}
-		if x.started && x.verb&transfers != 0 {
-			return
+		if x.started && x.verb&transfers != 0 && next.verb&(transfers|sets) == 0 {
+			return // it may well be under way still
 		}
 		s.giveUp(0)
 	}
@@ -128,19 +129,21 @@ func (s *session) unasked(r *reply) dissect.Action {
 // the queue, unless the code cannot be an answer to it and can be one to a
 // later command. Then the ones in between were never answered, except for a
 // transfer that is under way: a server may answer STAT and NOOP before it is
-// done. It returns -1 when nothing waits.
+// done. A transfer begins once: a second 150 is the next one's. It returns -1
+// when nothing waits.
 func (s *session) match(code int) int {
 	if len(s.queue) == 0 {
 		return -1
 	}
-	if fits(s.queue[0], code) {
+	again := code < 200 && code > 0 && s.queue[0].transfer != nil && s.queue[0].transfer.rec.Opening != 0
+	if fits(s.queue[0], code) && !again {
 		return 0
 	}
 	for i := 1; i < len(s.queue); i++ {
 		if !fits(s.queue[i], code) {
 			continue
 		}
-		if head := s.queue[0]; head.started && head.verb&transfers != 0 {
+		if head := s.queue[0]; head.started && head.verb&transfers != 0 && !again {
 			return i
 		}
 		for range i {

@@ -23,22 +23,24 @@ func probe(in *dissect.Input) dissect.Verdict {
 	if in.ALPN == "ftp" {
 		return dissect.Accept
 	}
-	client, server := judgeClient(in.Client), judgeServer(in.Server)
+	said, answered := in.Client, in.Server
+	if in.Midstream {
+		said, answered = wholeLines(said), wholeLines(answered)
+	}
+	client, server := judgeClient(said), judgeServer(answered)
 	switch {
 	case client == no || server == no:
 		return dissect.Reject
-	case client == yes && (server != unsure || len(in.Server) == 0 && in.Final):
+	case client == yes || server == yes:
 		return dissect.Accept
-	case server == yes:
-		return dissect.Accept
-	case server == maybe && bytes.HasPrefix(bytes.ToUpper(in.Client[:min(len(in.Client), 5)]), []byte("USER ")):
+	case server == maybe && bytes.HasPrefix(bytes.ToUpper(said[:min(len(said), 5)]), []byte("USER ")):
 		return dissect.Accept // POP3 would have said +OK
 	}
 	if !in.Final {
 		return dissect.More
 	}
 	switch {
-	case client == yes || client == maybe && server == maybe:
+	case client == maybe && server == maybe:
 		return dissect.Accept
 	case in.Hint && (client >= maybe || server >= maybe):
 		return dissect.Accept
@@ -115,25 +117,36 @@ func judgeServer(b []byte) opinion {
 	if len(b) < 4 {
 		return unsure
 	}
-	first, _, whole := bytes.Cut(b, []byte{'\n'})
-	code, sep, _ := splitReply(bytes.TrimRight(first, "\r"))
-	if code == 0 && whole {
+	if said := strings.ToUpper(string(b)); strings.Contains(said, "SMTP") || strings.Contains(said, "LMTP") {
 		return no
 	}
-	if !whole {
-		return unsure
+	best := unsure
+	for n := 0; n < 8; n++ {
+		l, rest, whole := bytes.Cut(b, []byte{'\n'})
+		code, sep, _ := splitReply(bytes.TrimRight(l, "\r"))
+		switch {
+		case !whole:
+			return best
+		case code == 0 && n == 0:
+			return no
+		}
+		best = max(best, judgeReply(code, sep, l))
+		b = rest
 	}
-	said := strings.ToUpper(string(b))
+	return best
+}
+
+// judgeReply looks at one line of the server.
+func judgeReply(code int, sep byte, line []byte) opinion {
+	said := strings.ToUpper(string(line))
 	switch {
-	case strings.Contains(said, "SMTP") || strings.Contains(said, "LMTP"):
-		return no
-	case code == 227 && findAddress(code, first).ok, code == 229 && findAddress(code, first).ok:
-		return yes
-	case namesFTP(said):
+	case (code == 227 || code == 229) && findAddress(code, line).ok, namesFTP(said):
 		return yes
 	case sep != ' ' && sep != '-':
 		return unsure
-	case code == 220 || code == 120 || code == 421 || code == 331 || code == 230 || code == 530 || code == 150 || code == 226 || code == 257:
+	}
+	switch code {
+	case 220, 120, 421, 331, 230, 530, 150, 226, 257:
 		return maybe
 	}
 	return unsure
@@ -150,6 +163,23 @@ func namesFTP(said string) bool {
 		}
 	}
 	return false
+}
+
+// wholeLines drops the tail of a line that b may begin with.
+func wholeLines(b []byte) []byte {
+	first, rest, whole := bytes.Cut(b, []byte{'\n'})
+	first = bytes.TrimRight(first, "\r")
+	if code, sep, _ := splitReply(first); code != 0 && sep != '_' {
+		return b
+	}
+	name, _, _ := strings.Cut(string(first), " ")
+	if verbOf(strings.ToUpper(name)) != 0 {
+		return b
+	}
+	if !whole {
+		return nil
+	}
+	return rest
 }
 
 func looksLikeReply(b []byte) bool {
