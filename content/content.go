@@ -9,7 +9,11 @@
 // where Result.Wait gives the finished record.
 package content
 
-import "sniff/record"
+import (
+	"slices"
+
+	"sniff/record"
+)
 
 // Role says what a body is to its carrier.
 type Role uint8
@@ -107,22 +111,35 @@ type Exchange struct {
 	Request, Response Result
 }
 
+// guard is a Result whose reader keeps its workers out of a load while f runs.
+type guard interface {
+	guard(l Load, f func())
+}
+
 // Pair lets every load that recognised something in x emit its records.
 func Pair(x *Exchange, emit func(record.Record)) {
 	var seen []Load
+	results := make([]Result, 0, 2)
 	for _, r := range []Result{x.Request, x.Response} {
-		if r == nil {
-			continue
+		if r != nil {
+			// A load must not be entered before both sides are finished: to
+			// finish them, a worker may have to enter it.
+			r.Wait()
+			results = append(results, r)
 		}
-	next:
+	}
+	for _, r := range results {
 		for _, l := range r.Loaded() {
-			for _, s := range seen {
-				if s == l.Load {
-					continue next
-				}
+			if slices.Contains(seen, l.Load) {
+				continue
 			}
 			seen = append(seen, l.Load)
-			l.Load.Pair(x, emit)
+			pair := func() { l.Load.Pair(x, emit) }
+			if g, ok := r.(guard); ok {
+				g.guard(l.Load, pair)
+			} else {
+				pair()
+			}
 		}
 	}
 }

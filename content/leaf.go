@@ -1,0 +1,179 @@
+package content
+
+import (
+	"encoding/hex"
+	"hash"
+	"strings"
+
+	"sniff/record"
+)
+
+// firstBytes is how much of a leaf its type is told by.
+const firstBytes = 1024
+
+// leaf is the end of the way: a body or part with nothing inside that MIME
+// knows. It detects the type, digests, and feeds the load and the store.
+type leaf struct {
+	rd    *reading
+	c     *record.Content
+	info  *Info
+	offer bool // loads may have it
+
+	first   [firstBytes]byte
+	n       int // bytes in first
+	decided bool
+
+	sha256, sha1, md5 hash.Hash
+	sum               [64]byte
+	load              Load
+	parser            Parser
+	slot              int // where its Loaded goes
+	store             artefact
+	texts             []sink // readers of texts: URLs, uuencoded files, reports
+}
+
+// newLeaf returns a leaf that fills c. info is what loads and the store are
+// told.
+func newLeaf(rd *reading, c *record.Content, info *Info, offer bool) *leaf {
+	l := rd.r.pools.leaves.Get().(*leaf)
+	l.rd, l.c, l.info, l.offer = rd, c, info, offer
+	if isText(c.MediaType) {
+		if rd.r.config.URLs {
+			l.texts = append(l.texts, newURLScanner(rd, c))
+		}
+		if c.MediaType == "text/plain" {
+			l.texts = append(l.texts, newUUFinder(rd, c, info))
+		}
+	}
+	return l
+}
+
+// isText reports whether a declared type is worth searching for URLs.
+func isText(mediaType string) bool {
+	return mediaType == "" || strings.HasPrefix(mediaType, "text/") ||
+		strings.HasSuffix(mediaType, "+xml") || strings.HasSuffix(mediaType, "/xml")
+}
+
+func (l *leaf) write(p []byte) {
+	if len(p) == 0 {
+		return
+	}
+	if l.c.Size += int64(len(p)); !l.decided {
+		if l.n == 0 && len(p) >= firstBytes {
+			l.decide(p[:firstBytes])
+			l.pass(p)
+			return
+		}
+		n := copy(l.first[l.n:], p)
+		l.n += n
+		if p = p[n:]; l.n < firstBytes {
+			return
+		}
+		l.decideFirst()
+	}
+	l.pass(p)
+}
+
+// decideFirst decides by what has been gathered, and passes it on.
+func (l *leaf) decideFirst() {
+	if !l.decided {
+		l.decide(l.first[:l.n])
+		l.pass(l.first[:l.n])
+	}
+}
+
+// decide names the type and finds who wants the leaf.
+func (l *leaf) decide(first []byte) {
+	l.decided = true
+	l.c.Detected = detect(first)
+	if l.c.Protection == "" && hasPGP(first) {
+		l.c.Protection = "pgp-inline"
+	}
+	if l.offer {
+		for i, load := range l.rd.r.config.Loads {
+			l.rd.r.guarded(i, func() {
+				if load.Recognise(l.info, l.c.MediaType, first) {
+					l.parser = load.Parse(l.info, l.c.MediaType)
+				}
+			})
+			if l.parser != nil {
+				l.load = load
+				l.slot = len(l.rd.loaded)
+				l.rd.loaded = append(l.rd.loaded, Loaded{Load: load, Content: l.c})
+				break
+			}
+		}
+	}
+	l.store.create(l.rd, l.info, l.c, Decoded)
+}
+
+// pass gives bytes to everybody who wants them.
+func (l *leaf) pass(p []byte) {
+	if len(p) == 0 {
+		return
+	}
+	l.sha256.Write(p)
+	if l.sha1 != nil {
+		l.sha1.Write(p)
+	}
+	if l.md5 != nil {
+		l.md5.Write(p)
+	}
+	if room := l.rd.r.config.Keep - len(l.c.Kept); room > 0 {
+		l.c.Kept = append(l.c.Kept, p[:min(room, len(p))]...)
+	}
+	if l.parser != nil {
+		l.parser.Write(p)
+	}
+	l.store.write(l.rd, l.c, p)
+	for _, t := range l.texts {
+		t.write(p)
+	}
+}
+
+// gap is told of holes that its Content already knows of.
+func (l *leaf) gap(n int64) {
+	// What a load decides by must not be joined over the hole.
+	l.decideFirst()
+	l.c.Partial = true
+	if l.parser != nil {
+		l.parser.Gap(n)
+	}
+	l.store.gap(l.rd, l.c, n)
+	for _, t := range l.texts {
+		t.gap(n)
+	}
+}
+
+func (l *leaf) close(complete bool) {
+	l.decideFirst()
+	if !complete {
+		l.c.Partial = true
+	}
+	l.c.SHA256 = l.digest(l.sha256)
+	l.c.SHA1 = l.digest(l.sha1)
+	l.c.MD5 = l.digest(l.md5)
+	for _, t := range l.texts {
+		t.close(complete)
+	}
+	if l.parser != nil {
+		l.rd.loaded[l.slot].Value = l.parser.Close(!l.c.Partial)
+	}
+	l.store.close(l.rd, l.c)
+
+	pool := &l.rd.r.pools.leaves
+	clear(l.texts)
+	l.texts = l.texts[:0]
+	l.rd, l.c, l.info, l.load, l.parser, l.store = nil, nil, nil, nil, nil, artefact{}
+	l.n, l.decided = 0, false
+	pool.Put(l)
+}
+
+func (l *leaf) digest(h hash.Hash) string {
+	if h == nil {
+		return ""
+	}
+	s := hex.EncodeToString(h.Sum(l.sum[:0]))
+	h.Reset()
+	return s
+}

@@ -1,0 +1,91 @@
+package content
+
+import (
+	"bufio"
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"sync"
+	"sync/atomic"
+)
+
+// A body begins with a small chunk, so that many short bodies can be open at
+// once, and goes on with big ones, so that hand-offs are few.
+const (
+	smallChunk = 8 << 10
+	bigChunk   = 64 << 10
+	// mostBig is how many big chunks may exist at once; with more open bodies
+	// than that, the others make do with small ones.
+	mostBig = 256
+)
+
+type chunk struct{ buf []byte }
+
+// pools are what a Reader uses again and again.
+type pools struct {
+	smalls, bigs sync.Pool
+	big          atomic.Int64
+
+	leaves, base64s, readers, buffers sync.Pool
+	gzips, zlibs, flates, brs, zstds  sync.Pool
+}
+
+func (p *pools) init(config *Config) {
+	p.smalls.New = func() any { return &chunk{buf: make([]byte, 0, smallChunk)} }
+	p.bigs.New = func() any { return &chunk{buf: make([]byte, 0, bigChunk)} }
+	p.readers.New = func() any { return bufio.NewReaderSize(nil, 4096) }
+	p.buffers.New = func() any { return new([32 << 10]byte) }
+	p.base64s.New = func() any { return new(base64Block) }
+	p.leaves.New = func() any {
+		l := &leaf{sha256: sha256.New()}
+		if config.SHA1 {
+			l.sha1 = sha1.New()
+		}
+		if config.MD5 {
+			l.md5 = md5.New()
+		}
+		return l
+	}
+}
+
+// chunk returns an empty chunk, a big one if wanted and to be had.
+func (p *pools) chunk(big bool) *chunk {
+	if big {
+		if c := p.takeBig(); c != nil {
+			return c
+		}
+	}
+	return p.smalls.Get().(*chunk)
+}
+
+// grow returns a big chunk that begins with what the small chunk c holds, and
+// frees c; nil if c is big or no big one is to be had.
+func (p *pools) grow(c *chunk) *chunk {
+	if cap(c.buf) != smallChunk {
+		return nil
+	}
+	big := p.takeBig()
+	if big != nil {
+		big.buf = append(big.buf, c.buf...)
+		p.free(c)
+	}
+	return big
+}
+
+func (p *pools) takeBig() *chunk {
+	if p.big.Add(1) > mostBig {
+		p.big.Add(-1)
+		return nil
+	}
+	return p.bigs.Get().(*chunk)
+}
+
+func (p *pools) free(c *chunk) {
+	c.buf = c.buf[:0]
+	if cap(c.buf) == smallChunk {
+		p.smalls.Put(c)
+		return
+	}
+	p.big.Add(-1)
+	p.bigs.Put(c)
+}
