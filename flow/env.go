@@ -57,7 +57,7 @@ func (st *stage) fill(r record.Record) {
 
 func (st *stage) Violation(v dissect.Violation) { st.s.violation(st, v) }
 
-func (st *stage) Secret(text string) record.Secret { return st.s.e.secret(text) }
+func (st *stage) Secret(text string) record.Secret { return st.s.e.cfg.Secrets.Secret(text) }
 
 func (st *stage) Body(info content.Info) content.Body {
 	if info.Session == "" {

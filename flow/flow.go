@@ -29,8 +29,8 @@ type Config struct {
 	Content content.Opener
 	// Sink takes the records.
 	Sink record.Sink
-	// TokenKey keys the tokens that stand for secrets; random when nil.
-	TokenKey []byte
+	// Secrets makes the masked secrets; with a random key when it has none.
+	Secrets record.Keyer
 	// Inline makes records leave on the caller's goroutine, before Segment or
 	// Data returns (proxy, tests). Otherwise an output goroutine writes them.
 	Inline bool

@@ -1,18 +1,13 @@
 package flow
 
 import (
-	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/hex"
 	"net/netip"
 	"time"
-
-	"sniff/record"
 )
 
 // sessionID derives a session's id from what a capture of it always holds, so
@@ -53,21 +48,4 @@ func communityID(a, b netip.AddrPort) string {
 	msg = binary.BigEndian.AppendUint16(msg, b.Port())
 	sum := sha1.Sum(msg)
 	return "1:" + base64.StdEncoding.EncodeToString(sum[:])
-}
-
-// secret makes a masked secret. Its token is the same for the same text and
-// key, so that reuse can be seen.
-func (e *Engine) secret(text string) record.Secret {
-	if text == "" {
-		return record.Secret{}
-	}
-	mac := hmac.New(sha256.New, e.cfg.TokenKey)
-	mac.Write([]byte(text))
-	return record.NewSecret(text, hex.EncodeToString(mac.Sum(nil)[:4]))
-}
-
-func randomKey() []byte {
-	key := make([]byte, 32)
-	rand.Read(key) // never fails: it ends the program instead
-	return key
 }

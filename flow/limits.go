@@ -1,6 +1,10 @@
 package flow
 
-import "time"
+import (
+	"time"
+
+	"sniff/record"
+)
 
 // setDefaults replaces what was left zero. Negative values mean the default
 // too: nothing is unlimited.
@@ -32,7 +36,7 @@ func (c *Config) setDefaults() {
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
-	if len(c.TokenKey) == 0 {
-		c.TokenKey = randomKey()
+	if c.Secrets.IsZero() {
+		c.Secrets = record.NewKeyer(nil)
 	}
 }

@@ -53,7 +53,7 @@ type SMTPReply struct {
 	Partial   bool      `json:"partial,omitempty" doc:"part of it is missing"`
 	Time      time.Time `json:"time" doc:"when its first byte was seen"`
 	Offset    int64     `json:"offset" doc:"offset of that byte in the server's stream"`
-	Packet    uint64    `json:"packet,omitempty" doc:"number of the packet that carried it"`
+	Packet    uint64    `json:"-" doc:"number of the packet that carried it"`
 
 	// Wire holds the lines as they stand, for the dialogue.
 	Wire []string `json:"-"`

@@ -255,9 +255,9 @@ func sshPhaseNames(p string) string { return strings.ReplaceAll(p, "_", " ") }
 // sshShort is the software without its distribution: OpenSSH_9.2.
 func sshShort(i *SSHIdentification) string {
 	name := i.Name()
-	if i != nil && i.Software == "OpenSSH" {
-		if at := strings.LastIndexByte(name, 'p'); at > len("OpenSSH_") {
-			return name[:at]
+	if rest, ok := strings.CutPrefix(name, "OpenSSH_"); ok && rest != "" && rest[0] <= '9' {
+		if at := strings.IndexByte(rest, 'p'); at > 0 {
+			return name[:len("OpenSSH_")+at]
 		}
 	}
 	return name

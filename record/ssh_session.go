@@ -81,7 +81,7 @@ func (a *SSHAuth) Summary() string {
 		b.WriteString("login not visible")
 	}
 	if a.Inferred && a.Result != "unknown" {
-		fmt.Fprintf(&b, " (inferred, %s confidence)", a.Confidence)
+		fmt.Fprintf(&b, " (inferred, %s)", a.Confidence)
 	}
 	return b.String()
 }
@@ -199,7 +199,7 @@ func (c *SSHChannel) Summary() string {
 	}
 	fmt.Fprintf(&b, ", %s sent, %s received", Bytes(c.ClientBytes), Bytes(c.ServerBytes))
 	if c.Inferred && c.What != "unknown" {
-		fmt.Fprintf(&b, " (inferred, %s confidence)", c.Confidence)
+		fmt.Fprintf(&b, " (inferred, %s)", c.Confidence)
 	}
 	return b.String()
 }

@@ -1,0 +1,48 @@
+# Everything a developer runs. Needs Go; the lint target fetches staticcheck by
+# the version below, bench and bench-proxy use the tools that are installed.
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME ?= 10m
+
+.PHONY: build test race fuzz golden bench lint samples schema clean
+
+build:
+	CGO_ENABLED=0 go build -trimpath -o bin/sniff ./cmd/sniff
+
+test:
+	go test ./...
+
+race:
+	go test -race ./...
+
+# Every fuzz target, FUZZTIME each. FUZZ=FuzzDissector picks targets by name.
+fuzz:
+	@for pkg in $$(go list ./...); do \
+		dir=$$(go list -f '{{.Dir}}' $$pkg); \
+		for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$dir/*_test.go 2>/dev/null | sed 's/func //' | grep "$(FUZZ)"); do \
+			echo "== $$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+		done; \
+	done
+
+# Rewrite all goldens; read the difference before committing it.
+golden:
+	go test ./cmd/sniff ./dissect/... -update
+
+# Side by side on a generated capture: cat, tcpflow, tshark (if installed) and sniff.
+bench: build
+	./bench.sh
+
+lint:
+	gofmt -l . | tee /dev/stderr | test -z "$$(cat)"
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+# Record all samples again: needs root and the packages that each record.sh names.
+samples:
+	@for s in samples/*/record.sh; do echo "== $$s"; bash $$s || exit 1; done
+
+schema: build
+	./bin/sniff schema > docs/schema.json
+
+clean:
+	rm -rf bin bench

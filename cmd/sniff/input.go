@@ -1,0 +1,134 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"sniff/capture"
+	"sniff/content"
+	"sniff/diagnose"
+	"sniff/flow"
+	"sniff/record"
+)
+
+// analyse reads the captures and writes records and findings to sink, which
+// it closes. keep is how many bytes of each body the records keep.
+func (a *app) analyse(files []string, sink record.Sink, keep int, store content.Store) error {
+	opts := capture.Options{Filter: a.filter, CheckChecksums: a.checkChecksums}
+	bar := a.progress()
+	opts.Progress = bar.update
+	reader, err := a.open(files, opts)
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	key, err := tokenKey()
+	if err != nil {
+		a.note("%v: the marks of masked secrets will differ from run to run", err)
+	}
+	secrets := record.NewKeyer(key)
+	bodies := content.New(content.Config{Loads: loads(secrets), Keep: keep, Store: store})
+	defer bodies.Close()
+	watcher := diagnose.NewWatcher(a.watchFindings(sink), diagnose.Families())
+	engine := flow.New(flow.Config{
+		Protocols: protocols(),
+		Content:   bodies,
+		Sink:      watcher,
+		Secrets:   secrets,
+	})
+	readErr := a.pump(reader, engine)
+	bar.finish()
+	if err := errors.Join(engine.Close(), watcher.Close()); err != nil {
+		return fmt.Errorf("writing records: %w", err)
+	}
+	if a.verbose {
+		a.skipped(reader.Stats())
+	}
+	return readErr
+}
+
+// pump feeds every segment to the engine. Damage is reported and remembered;
+// reading goes on behind it where the reader can.
+func (a *app) pump(reader *capture.Reader, engine *flow.Engine) error {
+	var seg capture.Segment
+	for {
+		err := reader.Next(&seg)
+		if err == nil {
+			engine.Segment(&seg)
+			continue
+		}
+		if err == io.EOF {
+			return nil
+		}
+		var damage *capture.Damage
+		if !errors.As(err, &damage) {
+			return inputError{err}
+		}
+		a.damaged = true
+		fmt.Fprintf(a.stderr, "sniff: %v\n", damage)
+	}
+}
+
+func (a *app) open(files []string, opts capture.Options) (*capture.Reader, error) {
+	r, err := capture.OpenFiles(files, opts)
+	if err == nil {
+		return r, nil
+	}
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return nil, inputError{err}
+	}
+	var damage *capture.Damage
+	if errors.As(err, &damage) {
+		return nil, inputError{err}
+	}
+	return nil, usageError{err}
+}
+
+// skipped says what was left out, for --verbose.
+func (a *app) skipped(s capture.Stats) {
+	k := s.Skipped
+	fmt.Fprintf(a.stderr, "sniff: %d packets, %d TCP segments; not TCP %d, filtered %d, undecodable %d, headers cut %d, unknown link type %d, fragments incomplete %d, bad checksums %d\n",
+		s.Packets, s.Segments, k.NotTCP, k.Filtered, k.Undecodable, k.CutHeaders, k.UnknownLink, k.Incomplete, k.BadChecksum)
+}
+
+// bar shows progress on a terminal for work that takes over a second.
+type bar struct {
+	out   io.Writer
+	start time.Time
+	bar   *progressbar.ProgressBar
+}
+
+func (a *app) progress() *bar {
+	f, ok := a.stderr.(*os.File)
+	if !ok || a.quiet || !term.IsTerminal(int(f.Fd())) {
+		return &bar{}
+	}
+	return &bar{out: f, start: time.Now()}
+}
+
+func (b *bar) update(done, total int64) {
+	if b.out == nil || time.Since(b.start) < time.Second {
+		return
+	}
+	if b.bar == nil {
+		if total <= 0 {
+			total = -1
+		}
+		b.bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(b.out), progressbar.OptionShowBytes(true),
+			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionSetDescription("reading"))
+	}
+	_ = b.bar.Set64(done)
+}
+
+func (b *bar) finish() {
+	if b.bar != nil {
+		_ = b.bar.Finish()
+	}
+}

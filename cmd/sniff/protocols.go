@@ -1,0 +1,28 @@
+package main
+
+import (
+	"sniff/content"
+	"sniff/dissect"
+	"sniff/dissect/ftp"
+	"sniff/dissect/http"
+	"sniff/dissect/smtp"
+	"sniff/dissect/soap"
+	"sniff/dissect/ssh"
+	"sniff/record"
+)
+
+// protocols is the list that the engine probes, in this order. A new protocol
+// is one folder under dissect and one line here.
+func protocols() []dissect.Protocol {
+	return []dissect.Protocol{
+		ssh.Protocol(),
+		http.Protocol(),
+		smtp.Protocol(),
+		ftp.Protocol(),
+	}
+}
+
+// loads is the list of documents that bodies are searched for.
+func loads(secrets record.Keyer) []content.Load {
+	return []content.Load{soap.NewLoad(soap.Config{Secret: secrets.Secret})}
+}

@@ -1,0 +1,269 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sniff/content"
+	"sniff/diagnose"
+	"sniff/flow"
+	"sniff/proxy"
+	"sniff/proxy/ca"
+	"sniff/record"
+	"sniff/render"
+)
+
+// proxyFlags are the flags of `sniff proxy` as they were given.
+type proxyFlags struct {
+	listen, to  []string
+	mode        string
+	tls         string
+	verify      string
+	caDir       string
+	upstreamCA  string
+	clientCert  string
+	clientKey   string
+	keylog      string
+	write       string
+	allow       []string
+	foreignData bool
+	grace       time.Duration
+	idle        time.Duration
+	connections int
+	perClient   int
+}
+
+func (a *app) proxyCommand() *cobra.Command {
+	var p proxyFlags
+	cmd := &cobra.Command{
+		Use:   "proxy --listen ADDR --to HOST:PORT",
+		Short: "Stand between client and server and see everything",
+		Long: `Relay connections between clients and servers that are yours or that you may
+test, also the encrypted parts, and say what happens in them as it happens.
+
+Ways in: reverse (--listen and --to, in pairs), socks (SOCKS4, 4a and 5), http
+(a forward proxy: CONNECT and absolute URIs), transparent (connections that the
+firewall redirected here, Linux). Protocols are recognised by what they say.
+
+TLS is intercepted, from the first byte or after STARTTLS and AUTH TLS, with
+certificates of the proxy's own authority (see sniff ca), which clients must
+trust. Upstream certificates are verified as the client would have done.`,
+		Example: `  sniff proxy --listen 127.0.0.1:2525 --to mail.example.org:25
+  sniff proxy --listen 127.0.0.1:2121 --to ftp.example.org:21 -w traffic.pcapng
+  sniff proxy --mode socks --listen 127.0.0.1:1080 -o jsonl`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return a.proxy(p) },
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&p.listen, "listen", nil, "`ADDR` to listen on, host:port; repeat with --to for several pairs")
+	f.StringArrayVar(&p.to, "to", nil, "where the --listen before it relays to, `HOST:PORT`")
+	f.StringVar(&p.mode, "mode", "reverse", "way in: reverse, socks, http or transparent")
+	f.StringVar(&p.tls, "tls", "intercept", "intercept or passthrough")
+	f.StringVar(&p.verify, "upstream-verify", "on", "upstream certificates that do not verify: on refuses, report goes on and says so, off does not look")
+	f.StringVar(&p.upstreamCA, "upstream-ca", "", "PEM `FILE` of authorities for upstream certificates, instead of the system's")
+	f.StringVar(&p.clientCert, "client-cert", "", "PEM `FILE` with the certificate shown to upstreams that ask for one")
+	f.StringVar(&p.clientKey, "client-key", "", "PEM `FILE` with its key")
+	f.StringVar(&p.caDir, "ca-dir", "", "`FOLDER` of the proxy's authority (default: sniff in the user's configuration folder)")
+	f.StringVar(&p.keylog, "keylog", "", "append the TLS secrets of both legs to `FILE` (NSS format, mode 0600)")
+	f.StringVarP(&p.write, "write", "w", "", "write the traffic, as the applications saw it, to the pcapng `FILE`")
+	f.StringArrayVar(&p.allow, "allow", nil, "clients other than loopback that may connect, as `CIDR`; repeatable")
+	f.BoolVar(&p.foreignData, "allow-foreign-data", false, "let FTP data connections go to other hosts than the peers (FXP)")
+	f.DurationVar(&p.grace, "grace", 5*time.Second, "how long open connections may finish after an interrupt")
+	f.DurationVar(&p.idle, "idle", time.Hour, "end connections that are silent for this long")
+	f.IntVar(&p.connections, "max-connections", 10_000, "most connections at a time")
+	f.IntVar(&p.perClient, "max-per-client", 1_000, "most connections of one client address")
+	f.StringVarP(&a.output, "output", "o", "table", "what to print: table (a line per session), text (the dialogue) or jsonl")
+	f.StringVar(&a.failOn, "fail-on", "", "exit with status 1 if a finding of this `SEVERITY` or above was made")
+	return cmd
+}
+
+func (a *app) proxy(p proxyFlags) error {
+	if err := a.checkFlags("table", "text", "jsonl"); err != nil {
+		return err
+	}
+	cfg, closers, err := a.proxyConfig(p)
+	defer closers.close(a)
+	if err != nil {
+		return err
+	}
+	server, err := proxy.Start(cfg)
+	if err != nil {
+		return usageError{err}
+	}
+	for i, l := range server.Addrs() {
+		to := ""
+		if cfg.Listeners[i].To != "" {
+			to = " and relays to " + cfg.Listeners[i].To
+		}
+		a.note("listens on %s%s", l, to)
+	}
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(stop)
+	<-stop
+	a.note("stopping; open connections have %s to finish", p.grace)
+	server.Shutdown(p.grace)
+	st := server.Stats()
+	a.note("%d connections, %d refused, %s from clients, %s from servers", st.Accepted, st.Refused, record.Bytes(st.ClientBytes), record.Bytes(st.ServerBytes))
+	return cfg.Engine.Close()
+}
+
+// closers are what must be closed when the proxy ends, last first.
+type closers []io.Closer
+
+func (c closers) close(a *app) {
+	for i := len(c) - 1; i >= 0; i-- {
+		if err := c[i].Close(); err != nil {
+			a.note("%v", err)
+		}
+	}
+}
+
+func (a *app) proxyConfig(p proxyFlags) (cfg proxy.Config, open closers, err error) {
+	if cfg.Listeners, err = p.listeners(); err != nil {
+		return cfg, open, err
+	}
+	for _, s := range p.allow {
+		prefix, err := netip.ParsePrefix(s)
+		if err != nil {
+			return cfg, open, usageError{hinted{fmt.Errorf("--allow %s: %w", s, err), "write it like 192.0.2.0/24"}}
+		}
+		cfg.Allow = append(cfg.Allow, prefix)
+	}
+	cfg.Verify = proxy.Verify(p.verify)
+	cfg.AllowForeignData = p.foreignData
+	cfg.Limits = proxy.Limits{Connections: p.connections, PerClient: p.perClient, Idle: p.idle}
+	level := slog.LevelWarn
+	if a.verbose {
+		level = slog.LevelDebug
+	}
+	cfg.Log = slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
+	if p.tls == string(proxy.Intercept) {
+		dir, err := caDir(p.caDir)
+		if err != nil {
+			return cfg, open, err
+		}
+		auth, made, err := ca.LoadOrCreate(dir, time.Now())
+		if err != nil {
+			return cfg, open, err
+		}
+		if made {
+			a.note("made a certificate authority in %s; clients must trust it: sniff ca export", dir)
+		}
+		cfg.CA = auth
+	}
+	if p.upstreamCA != "" {
+		pem, err := os.ReadFile(p.upstreamCA)
+		if err != nil {
+			return cfg, open, inputError{err}
+		}
+		cfg.Roots = x509.NewCertPool()
+		if !cfg.Roots.AppendCertsFromPEM(pem) {
+			return cfg, open, inputError{fmt.Errorf("%s holds no PEM certificate", p.upstreamCA)}
+		}
+	}
+	if (p.clientCert == "") != (p.clientKey == "") {
+		return cfg, open, usageError{errors.New("--client-cert and --client-key go together")}
+	}
+	if p.clientCert != "" {
+		cert, err := tls.LoadX509KeyPair(p.clientCert, p.clientKey)
+		if err != nil {
+			return cfg, open, inputError{err}
+		}
+		cfg.ClientCert = &cert
+	}
+	if p.keylog != "" {
+		f, err := os.OpenFile(p.keylog, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+		if err != nil {
+			return cfg, open, inputError{err}
+		}
+		open = append(open, f)
+		cfg.KeyLog = f
+	}
+	if p.write != "" {
+		w, err := render.CreatePcapNG(p.write)
+		if err != nil {
+			return cfg, open, inputError{err}
+		}
+		open = append(open, w)
+		cfg.Tap = w
+	}
+	key, err := tokenKey()
+	if err != nil {
+		a.note("%v: the marks of masked secrets will differ from run to run", err)
+	}
+	secrets := record.NewKeyer(key)
+	bodies := content.New(content.Config{Loads: loads(secrets), Keep: keepForShow})
+	open = append(open, closerFunc(func() error { bodies.Close(); return nil }))
+	watcher := diagnose.NewWatcher(a.watchFindings(a.liveSink()), diagnose.Families())
+	open = append(open, watcher)
+	cfg.Engine = flow.New(flow.Config{
+		Protocols: protocols(),
+		Content:   bodies,
+		Sink:      watcher,
+		Secrets:   secrets,
+	})
+	return cfg, open, nil
+}
+
+// liveSink returns the renderer for records that should be seen at once.
+func (a *app) liveSink() record.Sink {
+	switch a.output {
+	case "jsonl":
+		j := render.NewJSONLines(a.stdout, a.style())
+		j.Flush = true
+		return j
+	case "text":
+		return render.NewTalk(a.stdout, a.style())
+	}
+	t := render.NewTable(a.stdout, a.style())
+	t.Live = true
+	return t
+}
+
+func (p proxyFlags) listeners() ([]proxy.Listener, error) {
+	mode := proxy.Mode(p.mode)
+	if err := oneOf("--mode", p.mode, "reverse", "socks", "http", "transparent"); err != nil {
+		return nil, err
+	}
+	if err := oneOf("--tls", p.tls, "intercept", "passthrough"); err != nil {
+		return nil, err
+	}
+	if err := oneOf("--upstream-verify", p.verify, "on", "report", "off"); err != nil {
+		return nil, err
+	}
+	if len(p.listen) == 0 {
+		return nil, usageError{hinted{errors.New("no address to listen on"), "sniff proxy --listen 127.0.0.1:2525 --to mail.example.org:25"}}
+	}
+	if mode == proxy.Reverse && len(p.to) != len(p.listen) {
+		return nil, usageError{hinted{fmt.Errorf("%d --listen and %d --to", len(p.listen), len(p.to)), "in reverse mode each --listen has its --to"}}
+	}
+	var out []proxy.Listener
+	for i, addr := range p.listen {
+		if strings.HasPrefix(addr, ":") {
+			addr = "127.0.0.1" + addr
+		}
+		l := proxy.Listener{Mode: mode, Listen: addr, TLS: proxy.TLSMode(p.tls)}
+		if mode == proxy.Reverse {
+			l.To = p.to[i]
+		}
+		out = append(out, l)
+	}
+	return out, nil
+}
+
+type closerFunc func() error
+
+func (f closerFunc) Close() error { return f() }

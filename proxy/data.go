@@ -1,0 +1,238 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"sniff/dissect"
+	"sniff/flow"
+	"sniff/record"
+)
+
+// ftpControl is what a relay keeps for an FTP control connection: the
+// listeners that it announced in place of the peers' own.
+type ftpControl struct {
+	mu        sync.Mutex
+	listeners map[net.Listener]struct{}
+	closed    bool
+}
+
+// maxAnnounced bounds the listeners of one control connection.
+const maxAnnounced = 32
+
+// acceptData is how long an announced data connection is waited for.
+const acceptData = 60 * time.Second
+
+// expect is called by the session, from inside Data, when a peer has announced
+// a data connection. The proxy listens in that peer's place, and the
+// announcement is rewritten to name the proxy's endpoint.
+func (r *relay) expect(x *dissect.Expectation) {
+	if r.ftp == nil {
+		r.ftp = &ftpControl{listeners: map[net.Listener]struct{}{}}
+	}
+	control := [2]netip.AddrPort{addrPort(r.pumps[0].raw.RemoteAddr()), addrPort(r.pumps[1].raw.RemoteAddr())}
+	announcer := control[x.Dir]
+	if x.Server.Addr() != announcer.Addr() && !r.srv.cfg.AllowForeignData {
+		r.later("proxy_foreign_data", x.Dir, fmt.Sprintf("the %s announced a data connection at %s, which is not its own address %s; using its own", x.Dir, x.Server, announcer.Addr()))
+	}
+	target := x.Server
+	if !r.srv.cfg.AllowForeignData {
+		target = netip.AddrPortFrom(announcer.Addr(), x.Server.Port())
+	}
+	// We listen on the address by which the other side reaches us.
+	other := r.pumps[x.Dir.Other()].raw
+	local := addrPort(other.LocalAddr()).Addr()
+	ln, err := net.Listen("tcp", net.JoinHostPort(local.String(), "0"))
+	if err != nil {
+		r.later("proxy_data_listen", x.Dir, "cannot listen for the announced data connection: "+err.Error())
+		return
+	}
+	if !r.ftp.add(ln) {
+		ln.Close()
+		r.later("proxy_data_listen", x.Dir, "too many data connections announced at a time")
+		return
+	}
+	if x.Form == "" || x.To <= x.From {
+		// Nothing on the wire names it (a default port): it cannot be moved.
+		r.ftp.remove(ln)
+		return
+	}
+	text := endpointText(x.Form, addrPort(ln.Addr()))
+	p := r.pumps[x.Dir]
+	p.rewrites = append(p.rewrites, rewrite{from: x.From, to: x.To, text: []byte(text)})
+	d := &dataConn{
+		control: r, ln: ln, target: target, announced: x.Server, dir: x.Dir, tls: x.TLS,
+		caller: control[x.Dir.Other()].Addr(),
+	}
+	r.srv.wg.Add(1)
+	go d.serve()
+}
+
+func (f *ftpControl) add(ln net.Listener) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed || len(f.listeners) >= maxAnnounced {
+		return false
+	}
+	f.listeners[ln] = struct{}{}
+	return true
+}
+
+func (f *ftpControl) remove(ln net.Listener) {
+	f.mu.Lock()
+	delete(f.listeners, ln)
+	f.mu.Unlock()
+	ln.Close()
+}
+
+// close stops listening when the control connection has ended.
+func (f *ftpControl) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
+	for ln := range f.listeners {
+		ln.Close()
+	}
+}
+
+// endpointText writes an endpoint the way the announcement did.
+func endpointText(form string, ap netip.AddrPort) string {
+	switch form {
+	case "EPSV":
+		return fmt.Sprintf("|||%d|", ap.Port())
+	case "EPRT":
+		family := 1
+		if ap.Addr().Is6() {
+			family = 2
+		}
+		return fmt.Sprintf("|%d|%s|%d|", family, ap.Addr(), ap.Port())
+	case "SPSV", "PORTONLY":
+		return fmt.Sprint(ap.Port())
+	case "LPRT", "LPSV":
+		b := ap.Addr().AsSlice()
+		family := 4
+		if ap.Addr().Is6() {
+			family = 6
+		}
+		parts := []string{fmt.Sprint(family), fmt.Sprint(len(b))}
+		for _, x := range b {
+			parts = append(parts, fmt.Sprint(x))
+		}
+		return strings.Join(append(parts, "2", fmt.Sprint(ap.Port()>>8), fmt.Sprint(ap.Port()&0xff)), ",")
+	}
+	a := ap.Addr().Unmap().As4()
+	return fmt.Sprintf("%d,%d,%d,%d,%d,%d", a[0], a[1], a[2], a[3], ap.Port()>>8, ap.Port()&0xff)
+}
+
+// dataConn waits for one announced data connection and relays it.
+type dataConn struct {
+	control   *relay
+	ln        net.Listener
+	target    netip.AddrPort // who listens: where we connect to
+	announced netip.AddrPort // what was announced: how the session is found
+	dir       dissect.Dir    // of the announcement
+	caller    netip.Addr     // who should call us
+	tls       bool
+}
+
+func (d *dataConn) serve() {
+	s := d.control.srv
+	defer s.wg.Done()
+	defer d.control.ftp.remove(d.ln)
+	if t, ok := d.ln.(*net.TCPListener); ok {
+		_ = t.SetDeadline(time.Now().Add(acceptData))
+	}
+	var caller net.Conn
+	for {
+		c, err := d.ln.Accept()
+		if err != nil {
+			return // nobody called, or the control connection ended
+		}
+		from := addrPort(c.RemoteAddr()).Addr()
+		if from == d.caller || s.cfg.AllowForeignData {
+			caller = c
+			break
+		}
+		d.control.anomaly("proxy_data_stranger", d.dir.Other(), fmt.Sprintf("%s called for a data connection that %s should open; refused", from, d.caller))
+		abort(c)
+	}
+	defer s.track(caller)()
+	defer caller.Close()
+	d.control.ftp.remove(d.ln)
+	now := s.cfg.Now()
+	called, err := s.dial(d.target.String())
+	if err != nil {
+		s.unreached(caller, d.control.listener, target{address: d.announced.String()}, err)
+		return
+	}
+	defer s.track(called)()
+	defer called.Close()
+
+	// In the data session, too, the client is who calls. Where the server
+	// calls (active mode), that is the FTP server's leg.
+	r := s.newRelay(caller, called, d.control.listener, d.control.host)
+	r.control = d.control
+	r.conn = flow.Conn{Client: addrPort(caller.RemoteAddr()), Server: d.announced, Start: now, Parent: d.control.sess, Via: d.control.listener.name(), Oriented: true}
+	r.begin(d.tls && d.control.tls != nil)
+	if d.tls && d.control.tls != nil {
+		if err := d.handshakes(r); err != nil {
+			r.sess.Close(record.EndReset, "", record.Stamp{Time: s.cfg.Now()})
+			return
+		}
+	}
+	r.run()
+}
+
+// handshakes does TLS on both legs of a data connection. The FTP client is the
+// TLS client whoever called (RFC 4217, section 7), and the upstream session is
+// resumed from the control connection's.
+func (d *dataConn) handshakes(r *relay) error {
+	s := d.control.srv
+	toClient, toServer := r.pumps[0], r.pumps[1] // passive: the FTP client calls
+	if d.dir == dissect.ClientToServer {
+		toClient, toServer = toServer, toClient
+	}
+	deadline := time.Now().Add(s.cfg.Limits.Handshake)
+	for _, p := range r.pumps {
+		_ = p.raw.SetDeadline(deadline)
+	}
+	up := tls.Client(toServer.source(), d.control.tls.client)
+	down := tls.Server(toClient.source(), &tls.Config{
+		Certificates: []tls.Certificate{*d.control.tls.minted}, MinVersion: tls.VersionTLS10, KeyLogWriter: s.cfg.KeyLog,
+	})
+	// Both at once: some servers begin only when the client has, others the
+	// other way round.
+	failed := make(chan error, 1)
+	go func() { failed <- up.Handshake() }()
+	err := down.Handshake()
+	if err != nil {
+		toServer.raw.Close()
+	}
+	if e := <-failed; e != nil {
+		r.anomaly("proxy_data_tls", dissect.ServerToClient, "TLS on the data connection to the server failed: "+e.Error())
+		return e
+	}
+	if err != nil {
+		r.anomaly("proxy_data_tls", dissect.ClientToServer, "TLS on the data connection to the client failed: "+err.Error())
+		return err
+	}
+	for _, p := range r.pumps {
+		_ = p.raw.SetDeadline(time.Time{})
+	}
+	var downConn, upConn net.Conn = down, up
+	toClient.src.Store(&downConn)
+	toClient.dst.Store(&upConn)
+	toServer.src.Store(&upConn)
+	toServer.dst.Store(&downConn)
+	state := up.ConnectionState()
+	hs := &record.TLSHandshake{Version: tls.VersionName(state.Version), Cipher: tls.CipherSuiteName(state.CipherSuite)}
+	hs.Stamp(record.Stamp{Time: s.cfg.Now()}, dissect.ClientToServer)
+	r.sess.Intercepted(hs)
+	r.sess.Emit(hs)
+	return nil
+}

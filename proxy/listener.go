@@ -1,0 +1,161 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime/debug"
+	"time"
+)
+
+// listen opens one listener and starts its accept loop.
+func (s *Server) listen(l *Listener) error {
+	if l.Mode == "" {
+		l.Mode = Reverse
+	}
+	if l.TLS == "" {
+		l.TLS = Intercept
+	}
+	if l.Mode == Reverse {
+		if _, _, err := net.SplitHostPort(l.To); err != nil {
+			return fmt.Errorf("proxy: listener %s: where to relay to: %w", l.Listen, err)
+		}
+	}
+	ln, err := net.Listen("tcp", l.Listen)
+	if err != nil {
+		return fmt.Errorf("proxy: %w", err)
+	}
+	s.listeners = append(s.listeners, ln)
+	s.mu.Lock()
+	s.own[addrPort(ln.Addr())] = true
+	s.mu.Unlock()
+	s.wg.Add(1)
+	go s.acceptLoop(ln, l)
+	return nil
+}
+
+func (s *Server) acceptLoop(ln net.Listener, l *Listener) {
+	defer s.wg.Done()
+	for {
+		c, err := ln.Accept()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			// Out of descriptors, most likely: it passes when others end.
+			s.cfg.Log.Error("accept", "listener", l.name(), "err", err)
+			select {
+			case <-time.After(100 * time.Millisecond):
+			case <-s.ctx.Done():
+				return
+			}
+			continue
+		}
+		if why := s.admit(c); why != "" {
+			s.cfg.Log.Warn("connection refused", "client", c.RemoteAddr(), "listener", l.name(), "why", why)
+			abort(c)
+			continue
+		}
+		s.wg.Add(1)
+		go s.serve(c, l)
+	}
+}
+
+// admit checks who may connect and how often; "" lets the connection in.
+func (s *Server) admit(c net.Conn) string {
+	client := addrPort(c.RemoteAddr()).Addr()
+	allowed := client.IsLoopback()
+	for _, p := range s.cfg.Allow {
+		allowed = allowed || p.Contains(client)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !allowed:
+		s.stats.Refused++
+		return "the address is in no --allow range"
+	case len(s.conns) >= 2*s.cfg.Limits.Connections:
+		s.stats.Refused++
+		return "too many connections"
+	case s.byClient[client] >= s.cfg.Limits.PerClient:
+		s.stats.Refused++
+		return "too many connections from this client"
+	}
+	s.stats.Accepted++
+	s.byClient[client]++
+	return ""
+}
+
+func (s *Server) leave(client netip.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.byClient[client]--; s.byClient[client] <= 0 {
+		delete(s.byClient, client)
+	}
+}
+
+// serve carries one accepted connection from the way in to its end. A panic
+// ends this connection only, and is reported as the bug that it is.
+func (s *Server) serve(c net.Conn, l *Listener) {
+	client := addrPort(c.RemoteAddr())
+	defer s.wg.Done()
+	defer s.leave(client.Addr())
+	defer s.track(c)()
+	defer c.Close()
+	defer func() {
+		if p := recover(); p != nil {
+			s.cfg.Log.Error("bug: panic in a connection; please report it", "client", client, "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
+	switch l.Mode {
+	case SOCKS:
+		s.serveSOCKS(c, l)
+	case HTTPForward:
+		s.serveHTTPForward(c, l)
+	case Transparent:
+		s.serveTransparent(c, l)
+	default:
+		s.relayTo(c, l, target{address: l.To})
+	}
+}
+
+// target is where a connection wants to go.
+type target struct {
+	address string // host:port
+	// early is what the client sent behind the dialogue of the way in.
+	early []byte
+	// connected tells the way in that the upstream answered, or why not.
+	connected func(upstream net.Conn, err error) error
+}
+
+// dial connects to the target, never to one of our own listeners.
+func (s *Server) dial(address string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Limits.Dial)
+	defer cancel()
+	up, err := s.cfg.Dial(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	peer := addrPort(up.RemoteAddr())
+	s.mu.Lock()
+	own := s.own[peer] || peer.Addr().IsLoopback() && (s.own[netip.AddrPortFrom(netip.IPv6Unspecified(), peer.Port())] || s.own[netip.AddrPortFrom(netip.IPv4Unspecified(), peer.Port())])
+	s.mu.Unlock()
+	if own {
+		up.Close()
+		return nil, errSelf
+	}
+	return up, nil
+}
+
+var errSelf = errors.New("proxy: the target is the proxy itself")
+
+// abort closes a connection with a reset, as a peer sees a port that nobody
+// listens on or a process that died.
+func abort(c net.Conn) {
+	if t, ok := c.(interface{ SetLinger(int) error }); ok {
+		_ = t.SetLinger(0)
+	}
+	c.Close()
+}

@@ -1,0 +1,262 @@
+// Package proxy stands between a client and a server that its user owns or may
+// test, relays what they say, and feeds it to the same engine as a capture
+// does: same sessions, same dissectors, same records.
+//
+// The way of a connection: a listener accepts it and finds out where it wants
+// to go (listener.go and one file per way in), a relay dials the upstream at
+// once and runs one pump per direction (relay.go, pump.go). A pump reads,
+// gives the bytes to the session, and forwards what the session does not hold
+// back. The session follows the dialogue; when it asks for an upgrade (STARTTLS,
+// AUTH TLS) both pumps stop at that byte and the relay does both handshakes
+// (tls.go). FTP's data connections are announced by the session and relayed by
+// data.go.
+//
+// Every relayed message passes pump.flush, the one place where it can be held
+// or changed.
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"sniff/flow"
+	"sniff/proxy/ca"
+	"sniff/record"
+)
+
+// TLSMode says what a listener does about TLS.
+type TLSMode string
+
+const (
+	// Intercept terminates TLS on both legs and reads the plaintext.
+	Intercept TLSMode = "intercept"
+	// Passthrough relays TLS unread.
+	Passthrough TLSMode = "passthrough"
+	// Require intercepts and refuses sessions that carry a login or a message
+	// in the clear.
+	Require TLSMode = "require"
+)
+
+// Verify says what to do about upstream certificates that do not verify.
+type Verify string
+
+const (
+	VerifyOn     Verify = "on"     // refuse, and say why on both legs
+	VerifyReport Verify = "report" // go on, and record it
+	VerifyOff    Verify = "off"    // do not look
+)
+
+// Mode is how a listener learns where a connection wants to go.
+type Mode string
+
+const (
+	Reverse     Mode = "reverse"     // always to the same place
+	SOCKS       Mode = "socks"       // SOCKS4, 4a and 5
+	HTTPForward Mode = "http"        // CONNECT, and absolute URIs
+	Transparent Mode = "transparent" // redirected by the firewall (Linux)
+)
+
+// Listener is one way in.
+type Listener struct {
+	Mode   Mode
+	Listen string // host:port
+	To     string // host:port, for Reverse
+	TLS    TLSMode
+	// ProxyProtocolIn expects a PROXY protocol header from the caller,
+	// ProxyProtocolOut (1 or 2) sends one to the upstream.
+	ProxyProtocolIn  bool
+	ProxyProtocolOut int
+}
+
+// Config sets up a Server. The zero value of every limit means its default.
+type Config struct {
+	Listeners []Listener
+	Engine    *flow.Engine
+	// CA mints the certificates shown to clients; without it TLS passes
+	// through unread.
+	CA *ca.Authority
+	// Roots verify upstream certificates; nil means the system's.
+	Roots      *x509.CertPool
+	Verify     Verify
+	ClientCert *tls.Certificate
+	// KeyLog gets the TLS secrets of both legs, NSS format.
+	KeyLog io.Writer
+	// Tap gets every byte as the applications saw it; may be nil.
+	Tap record.Tap
+	// Allow names the clients that may connect when a listener is not bound
+	// to loopback; loopback clients always may.
+	Allow []netip.Prefix
+	// AllowForeignData lets FTP data connections go to and come from addresses
+	// that are not the control connection's peers.
+	AllowForeignData bool
+	// Dial connects to upstreams; nil means net.Dialer.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	Log  *slog.Logger
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+
+	Limits Limits
+}
+
+// Limits bound what the proxy takes on.
+type Limits struct {
+	// Connections at a time, and of these from one client address; default
+	// 10,000 and 1,000.
+	Connections, PerClient int
+	// Idle ends a connection over which nothing came for that long; default
+	// 1 hour. Handshake bounds TLS handshakes and the dialogue of the way in;
+	// default 30 seconds. Dial bounds connecting; default 30 seconds.
+	Idle, Handshake, Dial time.Duration
+}
+
+// Server is a running proxy.
+type Server struct {
+	cfg       Config
+	listeners []net.Listener
+	ctx       context.Context
+	cancel    context.CancelFunc
+	wg        sync.WaitGroup // accept loops and connections
+
+	mu       sync.Mutex
+	conns    map[net.Conn]struct{}
+	byClient map[netip.Addr]int
+	own      map[netip.AddrPort]bool // addresses of our listeners
+	stats    Stats
+}
+
+// Stats counts what the server did.
+type Stats struct {
+	Accepted, Refused, Active uint64
+	ClientBytes, ServerBytes  int64
+}
+
+// Start opens all listeners. The server runs until Shutdown.
+func Start(cfg Config) (*Server, error) {
+	if cfg.Engine == nil {
+		return nil, errors.New("proxy: no engine")
+	}
+	setDefaults(&cfg)
+	s := &Server{cfg: cfg, conns: map[net.Conn]struct{}{}, byClient: map[netip.Addr]int{}, own: map[netip.AddrPort]bool{}}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	for i := range cfg.Listeners {
+		if err := s.listen(&cfg.Listeners[i]); err != nil {
+			s.Shutdown(0)
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func setDefaults(c *Config) {
+	if c.Verify == "" {
+		c.Verify = VerifyOn
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Dial == nil {
+		c.Dial = (&net.Dialer{}).DialContext
+	}
+	l := &c.Limits
+	l.Connections = positive(l.Connections, 10_000)
+	l.PerClient = positive(l.PerClient, 1_000)
+	l.Idle = positive(l.Idle, time.Hour)
+	l.Handshake = positive(l.Handshake, 30*time.Second)
+	l.Dial = positive(l.Dial, 30*time.Second)
+}
+
+func positive[T ~int | ~int64](v, or T) T {
+	if v <= 0 {
+		return or
+	}
+	return v
+}
+
+// Addrs returns the addresses of the listeners, in the order of the config.
+func (s *Server) Addrs() []net.Addr {
+	var out []net.Addr
+	for _, l := range s.listeners {
+		out = append(out, l.Addr())
+	}
+	return out
+}
+
+// Stats returns the counts so far.
+func (s *Server) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.stats
+	st.Active = uint64(len(s.conns))
+	return st
+}
+
+// Shutdown stops accepting, lets open connections finish for grace, cuts what
+// is left, and waits for all goroutines.
+func (s *Server) Shutdown(grace time.Duration) {
+	for _, l := range s.listeners {
+		l.Close()
+	}
+	done := make(chan struct{})
+	go s.waitAll(done)
+	select {
+	case <-done:
+	case <-time.After(grace):
+	}
+	s.cancel()
+	s.mu.Lock()
+	for c := range s.conns {
+		c.Close()
+	}
+	s.mu.Unlock()
+	<-done
+}
+
+func (s *Server) waitAll(done chan<- struct{}) {
+	s.wg.Wait()
+	close(done)
+}
+
+// track registers a connection so that Shutdown can cut it; the returned
+// function takes it out again.
+func (s *Server) track(c net.Conn) func() {
+	s.mu.Lock()
+	s.conns[c] = struct{}{}
+	s.mu.Unlock()
+	if s.ctx.Err() != nil {
+		c.Close()
+	}
+	return func() {
+		s.mu.Lock()
+		delete(s.conns, c)
+		s.mu.Unlock()
+	}
+}
+
+// addrPort returns the address of one end of a connection, IPv4 unmapped.
+func addrPort(a net.Addr) netip.AddrPort {
+	t, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	ap := t.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
+}
+
+func (l *Listener) name() string {
+	if l.Mode == Reverse {
+		return fmt.Sprintf("%s to %s", l.Listen, l.To)
+	}
+	return fmt.Sprintf("%s %s", l.Mode, l.Listen)
+}

@@ -1,0 +1,26 @@
+package record
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Tap takes what applications said to each other, as the proxy relayed it: a
+// capture writer.
+type Tap interface {
+	// Open begins a connection. comment names where it came in.
+	Open(client, server netip.AddrPort, at time.Time, comment string) TapConn
+}
+
+// TapConn takes the bytes of one connection; its methods are called by one
+// goroutine at a time.
+type TapConn interface {
+	// Data is what one side said; b is not kept.
+	Data(dir Dir, b []byte, at time.Time)
+	// Comment annotates what follows, such as "TLS 1.3: plaintext from here on".
+	Comment(text string)
+	// EOF ends one direction.
+	EOF(dir Dir, at time.Time)
+	// Close ends the connection as the record.End constant says.
+	Close(end, by string, at time.Time)
+}

@@ -1,0 +1,245 @@
+package render
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+	"github.com/gopacket/gopacket/pcapgo"
+
+	"sniff/record"
+)
+
+// PcapNG writes relayed connections as a capture of plain TCP: the real
+// endpoints, the plaintext as the applications saw it, the times at which it
+// was relayed, valid checksums and sequence numbers. Packets are raw IP
+// (LINKTYPE_RAW), because there was no wire. Safe for several connections at a
+// time.
+type PcapNG struct {
+	mu   sync.Mutex
+	file *os.File
+	buf  *bufio.Writer
+	ng   *pcapgo.NgWriter
+	err  error
+	stop chan struct{}
+	done chan struct{}
+}
+
+// flushEvery bounds what a kill can lose.
+const flushEvery = 500 * time.Millisecond
+
+// CreatePcapNG makes a capture file of mode 0600; it does not overwrite one.
+func CreatePcapNG(path string) (*PcapNG, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	w := &PcapNG{file: f, buf: bufio.NewWriterSize(f, 1<<18), stop: make(chan struct{}), done: make(chan struct{})}
+	w.ng, err = pcapgo.NewNgWriterInterface(w.buf, pcapgo.NgInterface{
+		Name: "sniff proxy", LinkType: layers.LinkTypeRaw, SnapLength: 0, TimestampResolution: 9,
+	}, pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{Application: "sniff"}})
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	go w.flushLoop()
+	return w, nil
+}
+
+func (w *PcapNG) flushLoop() {
+	defer close(w.done)
+	t := time.NewTicker(flushEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			w.mu.Lock()
+			w.flush()
+			w.mu.Unlock()
+		case <-w.stop:
+			return
+		}
+	}
+}
+
+func (w *PcapNG) flush() {
+	if err := errors.Join(w.ng.Flush(), w.buf.Flush()); err != nil && w.err == nil {
+		w.err = err
+	}
+}
+
+// Close writes what is left and reports the first error.
+func (w *PcapNG) Close() error {
+	close(w.stop)
+	<-w.done
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.flush()
+	return errors.Join(w.err, w.file.Close())
+}
+
+// Open begins a connection with its handshake.
+func (w *PcapNG) Open(client, server netip.AddrPort, at time.Time, comment string) record.TapConn {
+	if client.Addr().Is4() != server.Addr().Is4() {
+		client, server = as6(client), as6(server)
+	}
+	c := &pcapConn{w: w, ends: [2]netip.AddrPort{client, server}}
+	// Any two initial sequence numbers will do; these are easy to recognise.
+	c.seq = [2]uint32{1000, 2000}
+	c.comment = comment
+	c.packet(record.ClientToServer, flagSYN, nil, at)
+	c.seq[0]++
+	c.packet(record.ServerToClient, flagSYN|flagACK, nil, at)
+	c.seq[1]++
+	c.packet(record.ClientToServer, flagACK, nil, at)
+	return c
+}
+
+func as6(ap netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom16(ap.Addr().As16()), ap.Port())
+}
+
+const (
+	flagFIN = 1 << iota
+	flagSYN
+	flagRST
+	flagPSH
+	flagACK
+)
+
+// maxSegment is the payload of a synthesised packet.
+const maxSegment = 1440
+
+type pcapConn struct {
+	w       *PcapNG
+	ends    [2]netip.AddrPort
+	seq     [2]uint32
+	ended   [2]bool
+	comment string // goes with the next packet
+	id      uint16
+	buf     [60 + maxSegment]byte
+}
+
+func (c *pcapConn) Data(dir record.Dir, b []byte, at time.Time) {
+	for len(b) > 0 {
+		n := min(len(b), maxSegment)
+		flags := flagACK
+		if n == len(b) {
+			flags |= flagPSH
+		}
+		c.packet(dir, flags, b[:n], at)
+		c.seq[dir] += uint32(n)
+		b = b[n:]
+	}
+	c.packet(dir.Other(), flagACK, nil, at)
+}
+
+func (c *pcapConn) Comment(text string) { c.comment = text }
+
+func (c *pcapConn) EOF(dir record.Dir, at time.Time) {
+	if c.ended[dir] {
+		return
+	}
+	c.ended[dir] = true
+	c.packet(dir, flagFIN|flagACK, nil, at)
+	c.seq[dir]++
+	c.packet(dir.Other(), flagACK, nil, at)
+}
+
+func (c *pcapConn) Close(end, by string, at time.Time) {
+	switch {
+	case end == record.EndReset:
+		dir := record.ClientToServer
+		if by == "server" {
+			dir = record.ServerToClient
+		}
+		c.packet(dir, flagRST|flagACK, nil, at)
+	case end == record.EndClosed:
+		c.EOF(record.ClientToServer, at)
+		c.EOF(record.ServerToClient, at)
+	}
+}
+
+// packet writes one IP packet with its TCP segment.
+func (c *pcapConn) packet(dir record.Dir, flags int, payload []byte, at time.Time) {
+	src, dst := c.ends[dir], c.ends[dir.Other()]
+	tcp := 20
+	c.id++
+	var b []byte
+	var sum uint32
+	if src.Addr().Is4() {
+		b = c.buf[:20+tcp+len(payload)]
+		clear(b[:20+tcp])
+		b[0] = 0x45
+		binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
+		binary.BigEndian.PutUint16(b[4:], c.id)
+		b[6] = 0x40 // don't fragment
+		b[8] = 64
+		b[9] = 6
+		s, d := src.Addr().As4(), dst.Addr().As4()
+		copy(b[12:], s[:])
+		copy(b[16:], d[:])
+		binary.BigEndian.PutUint16(b[10:], fold(checksum(0, b[:20])))
+		sum = checksum(0, b[12:20])
+	} else {
+		b = c.buf[:40+tcp+len(payload)]
+		clear(b[:40+tcp])
+		b[0] = 0x60
+		binary.BigEndian.PutUint16(b[4:], uint16(tcp+len(payload)))
+		b[6] = 6
+		b[7] = 64
+		s, d := src.Addr().As16(), dst.Addr().As16()
+		copy(b[8:], s[:])
+		copy(b[24:], d[:])
+		sum = checksum(0, b[8:40])
+	}
+	t := b[len(b)-tcp-len(payload):]
+	binary.BigEndian.PutUint16(t, src.Port())
+	binary.BigEndian.PutUint16(t[2:], dst.Port())
+	binary.BigEndian.PutUint32(t[4:], c.seq[dir])
+	if flags&flagACK != 0 {
+		binary.BigEndian.PutUint32(t[8:], c.seq[dir.Other()])
+	}
+	t[12] = 5 << 4
+	t[13] = byte(flags)
+	binary.BigEndian.PutUint16(t[14:], 65535)
+	copy(t[20:], payload)
+	sum += 6 + uint32(len(t))
+	binary.BigEndian.PutUint16(t[16:], fold(checksum(sum, t)))
+
+	var opts pcapgo.NgPacketOptions
+	if c.comment != "" {
+		opts.Comments = []string{c.comment}
+		c.comment = ""
+	}
+	c.w.mu.Lock()
+	defer c.w.mu.Unlock()
+	err := c.w.ng.WritePacketWithOptions(gopacket.CaptureInfo{Timestamp: at, CaptureLength: len(b), Length: len(b)}, b, opts)
+	if err != nil && c.w.err == nil {
+		c.w.err = fmt.Errorf("writing capture: %w", err)
+	}
+}
+
+// checksum adds 16-bit words to sum (RFC 1071).
+func checksum(sum uint32, b []byte) uint32 {
+	for ; len(b) >= 2; b = b[2:] {
+		sum += uint32(b[0])<<8 | uint32(b[1])
+	}
+	if len(b) == 1 {
+		sum += uint32(b[0]) << 8
+	}
+	return sum
+}
+
+func fold(sum uint32) uint16 {
+	for sum > 0xffff {
+		sum = sum>>16 + sum&0xffff
+	}
+	return ^uint16(sum)
+}
