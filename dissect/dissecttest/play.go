@@ -43,7 +43,7 @@ func (o *options) play(tr *transcript, cuts []int) *played {
 		Protocols: o.protocols,
 		TLS:       o.tls,
 		Inline:    true,
-		TokenKey:  []byte("dissecttest"),
+		Secrets:   record.NewKeyer([]byte("dissecttest")),
 		Sink: record.SinkFunc(func(r record.Record) error {
 			p.records = append(p.records, r)
 			return nil
