@@ -37,7 +37,7 @@ func newPlay(t *testing.T, cut int) *play {
 	p := &play{t: t, cut: cut, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	p.engine = flow.New(flow.Config{
 		Protocols: []dissect.Protocol{ftp.Protocol()},
-		TokenKey:  []byte("key"),
+		Secrets:   record.NewKeyer([]byte("key")),
 		Inline:    true,
 		Sink: record.SinkFunc(func(r record.Record) error {
 			p.records = append(p.records, r)
