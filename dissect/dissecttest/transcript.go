@@ -223,7 +223,7 @@ func (tr *transcript) stamped() *transcript {
 	out := *tr
 	out.steps = slices.Clone(tr.steps)
 	for i := range out.steps {
-		if i > 0 && out.steps[i].follows(out.steps[i-1]) {
+		if i > 0 && tr.steps[i].follows(tr.steps[i-1]) {
 			out.steps[i].at = out.steps[i-1].at
 		}
 	}
