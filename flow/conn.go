@@ -293,7 +293,7 @@ func (e *Engine) synAgain(c *tcpConn, x int, s *capture.Segment) bool {
 			e.payload(c, x, s.Seq+1, s)
 		}
 	case s.Flags&capture.ACK != 0 && !h.started && (o.origin || o.started) && s.Ack-(o.next-uint32(o.off)) <= uint32(min(o.off, 1<<20)),
-		!h.origin && h.off == 0 && x != c.client && o.origin:
+		!h.origin && !h.ended && h.off == 0 && x != c.client && o.origin:
 		// The answer, late or in two parts (split handshake).
 		h.start(s.Seq + 1)
 		h.origin = true

@@ -2,13 +2,9 @@ package flow
 
 import (
 	"bytes"
-	"math/rand/v2"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
-
-	"sniff/capture"
 )
 
 // streams is one direction's worth of bytes, cut into segments.
@@ -223,29 +219,4 @@ func isNumber(s string, n *int64) bool {
 		*n = *n*10 + int64(s[i]-'0')
 	}
 	return len(s) > 0
-}
-
-// silent is a receiver that hears nothing.
-type silent struct {
-	heard
-	bytes int64
-}
-
-// bulk makes segments of a long one-way transfer.
-func bulk(n int, size int) []capture.Segment {
-	payload := make([]byte, size)
-	r := rand.New(rand.NewPCG(1, 2))
-	for i := range payload {
-		payload[i] = byte(r.Uint32())
-	}
-	all := make([]capture.Segment, n)
-	seq := uint32(1<<32 - 1<<20)
-	for i := range all {
-		all[i] = capture.Segment{
-			Time: begin.Add(time.Duration(i) * time.Microsecond), Packet: uint64(i + 1),
-			Src: clientAddr, Dst: serverAddr, Seq: seq, Ack: 1, Flags: capture.ACK, Window: 512, Payload: payload,
-		}
-		seq += uint32(size)
-	}
-	return all
 }

@@ -83,7 +83,7 @@ const maxLeap = 16 << 20
 func (e *Engine) payload(c *tcpConn, x int, seq uint32, s *capture.Segment) {
 	h := &c.half[x]
 	p, length := s.Payload, uint32(len(s.Payload)+s.Cut)
-	if !h.started || h.off == 0 && !h.origin && len(h.ahead.blocks) == 0 && int32(h.next-seq) > 0 {
+	if !h.started || h.off == 0 && !h.origin && !h.ended && len(h.ahead.blocks) == 0 && int32(h.next-seq) > 0 {
 		// Nothing was delivered yet and nobody knows where the stream began:
 		// what came before the capture's first acknowledgement counts.
 		claim, claimed := h.claim, h.claimed
