@@ -115,8 +115,9 @@ func (x *HTTPExchange) Failed() bool { return x.Status >= 400 || x.Status == 0 &
 func (x *HTTPExchange) Tell(o *Outline) {
 	if x.Tunnel != "" {
 		o.Fact("http tunnel").Text = "tunnel to " + shorten(x.Tunnel, 60)
+		return
 	}
-	if x.Carries != "" && x.Status < 400 {
+	if x.Carries != "" && (x.Status < 400 || strings.HasSuffix(x.ResponseType, "xml")) {
 		return
 	}
 	f := o.Fact("http")

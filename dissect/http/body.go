@@ -33,7 +33,10 @@ func (d *dissector) consumeBody(dir dissect.Dir, b []byte) (int, dissect.Action,
 		s.x.rec.ResponseSize += int64(n)
 	}
 	if s.state == untilClose {
-		s.x.rec.ResponseEnd = d.env.At(n - 1).Time
+		if dir == dissect.ServerToClient {
+			// A close that comes long after the last byte is no part of it.
+			s.x.rec.ResponseEnd = d.env.At(n - 1).Time
+		}
 		return n, dissect.Continue, nil
 	}
 	if s.left -= int64(n); s.left > 0 {

@@ -22,6 +22,13 @@ type exchange struct {
 	held     bool   // the client is held behind it
 }
 
+// unseen stands for a request that was not captured.
+func unseen() *exchange {
+	x := &exchange{lost: true, rec: &record.HTTPExchange{}}
+	x.done[dissect.ClientToServer] = true
+	return x
+}
+
 // push puts a new request at the end of the queue.
 func (d *dissector) push(x *exchange) {
 	for len(d.queue) > 0 && !d.pipelines && (d.doubt || d.queue[0].lost) {

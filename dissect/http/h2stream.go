@@ -26,9 +26,9 @@ func (c *h2conn) head(dir dissect.Dir, stream uint32, h *head, pseudo map[string
 			if len(c.streams) >= maxStreams {
 				return
 			}
-			x = &exchange{lost: true, rec: &record.HTTPExchange{Stream: stream}}
+			x = unseen()
+			x.rec.Stream = stream
 			x.rec.Stamp(s.blockAt, dir)
-			x.done[dissect.ClientToServer] = true
 			c.streams[stream] = x
 		}
 		if !c.response(x, h, pseudo[":status"]) {

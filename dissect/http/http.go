@@ -156,7 +156,7 @@ func (d *dissector) lose(dir dissect.Dir, n int64) {
 		d.bodyGap(dir, n)
 		d.endMessage(dir, d.env.At(0), false)
 	} else if dir == dissect.ClientToServer {
-		d.push(&exchange{lost: true, rec: &record.HTTPExchange{}})
+		d.push(unseen())
 	} else if len(d.queue) > 0 {
 		// The head of the response to the oldest request is what is missing.
 		d.abandon()

@@ -80,11 +80,15 @@ func (d *dissector) response(h *head, n int) dissect.Action {
 // answered finds the exchange that a final response belongs to.
 func (d *dissector) answered(status int, at record.Stamp) *exchange {
 	if len(d.queue) > 0 {
-		return d.pop()
+		x := d.pop()
+		if x.lost {
+			x.rec.Stamp(at, dissect.ServerToClient)
+		}
+		return x
 	}
-	x := &exchange{answered: true, lost: true, rec: &record.HTTPExchange{}}
+	x := unseen()
+	x.answered = true
 	x.rec.Stamp(at, dissect.ServerToClient)
-	x.done[dissect.ClientToServer] = true
 	// Servers say 408 to connections on which no request came.
 	if c := d.env.Conn(); !c.OneSided && !d.doubt && status != 408 {
 		d.violation(dissect.ServerToClient, at, "http_unsolicited_response", "a response with status "+strconv.Itoa(status)+" that no request asked for")

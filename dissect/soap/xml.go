@@ -1,0 +1,482 @@
+package soap
+
+import (
+	"bytes"
+	"strconv"
+
+	"sniff/record"
+)
+
+// tokenizer splits UTF-8 XML into events as it comes. It keeps no tree, only
+// the names of the open elements, and no more text than an unfinished tag. It
+// never expands an entity of the document's own.
+type tokenizer struct {
+	doc    *document
+	config *Config
+
+	mode    mode
+	pending []byte // unfinished markup
+	dead    bool   // nothing can be read behind an error
+
+	offset int64 // of the first byte not yet consumed
+	line   int
+	column int
+
+	names  []byte // names of open elements, one behind the other
+	starts []int  // where each begins
+	spaces []binding
+	attrs  []attr
+
+	elements int
+	rooted   bool // the root element has been seen
+	brackets int  // depth inside of a DOCTYPE
+	dtd      []byte
+	known    map[string]string // interned strings
+	secret   map[string]bool   // which of them name an element with a secret
+}
+
+type mode uint8
+
+const (
+	inText mode = iota
+	inComment
+	inCDATA
+	inPI
+	inDoctype
+)
+
+// binding is a namespace declaration, valid from the element at depth on.
+type binding struct {
+	prefix, uri string
+	depth       int
+}
+
+type attr struct{ name, value []byte }
+
+func (t *tokenizer) reset() {
+	t.mode, t.dead, t.rooted = inText, false, false
+	t.pending, t.names, t.starts, t.spaces, t.dtd = t.pending[:0], t.names[:0], t.starts[:0], t.spaces[:0], t.dtd[:0]
+	t.offset, t.line, t.column, t.elements, t.brackets = 0, 1, 1, 0, 0
+	if len(t.known) > 2048 {
+		clear(t.known)
+		clear(t.secret)
+	}
+}
+
+// intern returns b as a string that is shared with earlier ones.
+func (t *tokenizer) intern(b []byte) string {
+	if s, ok := t.known[string(b)]; ok {
+		return s
+	}
+	s := string(b)
+	if len(b) <= 256 && len(t.known) < 4096 {
+		t.known[s] = s
+	}
+	return s
+}
+
+// isSecret reports whether an element of this (interned) name holds a secret.
+func (t *tokenizer) isSecret(name string) bool {
+	secret, ok := t.secret[name]
+	if !ok {
+		secret = record.SecretElement(name)
+		t.secret[name] = secret
+	}
+	return secret
+}
+
+// write takes the next bytes of the document.
+func (t *tokenizer) write(p []byte) {
+	if t.dead {
+		return
+	}
+	if len(t.pending) > 0 {
+		t.pending = append(t.pending, p...)
+		p = t.pending
+	}
+	n := t.run(p)
+	t.advance(p[:n])
+	if t.dead {
+		t.pending = t.pending[:0]
+		return
+	}
+	rest := p[n:]
+	if len(rest) > t.config.Markup {
+		t.fail(p, n, "xml_too_long", "markup longer than "+strconv.Itoa(t.config.Markup)+" bytes")
+		return
+	}
+	t.pending = append(t.pending[:0], rest...)
+}
+
+// advance moves the position behind consumed bytes.
+func (t *tokenizer) advance(p []byte) {
+	t.offset += int64(len(p))
+	if i := bytes.LastIndexByte(p, '\n'); i >= 0 {
+		t.line += bytes.Count(p, []byte{'\n'})
+		t.column = len(p) - i
+	} else {
+		t.column += len(p)
+	}
+}
+
+// run reads all complete tokens of p and returns how many bytes they took.
+func (t *tokenizer) run(p []byte) int {
+	i := 0
+	for i < len(p) && !t.dead {
+		n := 0
+		switch t.mode {
+		case inText:
+			if p[i] == '<' {
+				n = t.markup(p, i)
+			} else {
+				n = t.text(p[i:])
+			}
+		case inComment:
+			n = t.until(p[i:], "-->")
+		case inPI:
+			n = t.until(p[i:], "?>")
+		case inCDATA:
+			n = t.cdata(p[i:])
+		case inDoctype:
+			n = t.doctype(p, i)
+		}
+		if n == 0 {
+			break
+		}
+		i += n
+	}
+	return i
+}
+
+// text takes character data up to the next markup. A reference that is cut off
+// by the end of p waits for its rest.
+func (t *tokenizer) text(p []byte) int {
+	n := bytes.IndexByte(p, '<')
+	if n < 0 {
+		n = len(p)
+		tail := p[max(0, n-maxReference):]
+		if amp := bytes.LastIndexByte(tail, '&'); amp >= 0 && bytes.IndexByte(tail[amp:], ';') < 0 {
+			n -= len(tail) - amp
+		}
+		if n == 0 {
+			return 0
+		}
+	}
+	if len(t.starts) == 0 {
+		if j := indexNonSpace(p[:n]); j >= 0 {
+			t.problem(p, j, "xml_malformed", "text outside of the root element")
+		}
+		return n
+	}
+	t.doc.text(p[:n], true)
+	return n
+}
+
+func indexNonSpace(p []byte) int {
+	for i, c := range p {
+		if !isSpace[c] {
+			return i
+		}
+	}
+	return -1
+}
+
+// until skips to behind a mark; the end of p may hold the front of it.
+func (t *tokenizer) until(p []byte, mark string) int {
+	if i := bytes.Index(p, []byte(mark)); i >= 0 {
+		t.mode = inText
+		return i + len(mark)
+	}
+	return max(len(p)-len(mark)+1, 0)
+}
+
+func (t *tokenizer) cdata(p []byte) int {
+	i := bytes.Index(p, []byte("]]>"))
+	if i >= 0 {
+		t.doc.text(p[:i], false)
+		t.mode = inText
+		return i + 3
+	}
+	n := max(len(p)-2, 0)
+	if n > 0 {
+		t.doc.text(p[:n], false)
+	}
+	return n
+}
+
+// markup reads what begins with '<' at p[at]; 0 when it is not all there.
+func (t *tokenizer) markup(p []byte, at int) int {
+	b := p[at:]
+	if len(b) < 2 {
+		return 0
+	}
+	switch b[1] {
+	case '/':
+		end := bytes.IndexByte(b, '>')
+		if end < 0 {
+			return 0
+		}
+		name := b[2:end]
+		for len(name) > 0 && isSpace[name[len(name)-1]] {
+			name = name[:len(name)-1]
+		}
+		t.endTag(p, at, name)
+		return end + 1
+	case '?':
+		t.mode = inPI
+		return 2
+	case '!':
+		for _, m := range [...]struct {
+			mark string
+			mode mode
+		}{{"<!--", inComment}, {"<![CDATA[", inCDATA}, {"<!DOCTYPE", inDoctype}} {
+			n := min(len(b), len(m.mark))
+			if string(b[:n]) != m.mark[:n] {
+				continue
+			}
+			if n < len(m.mark) {
+				return 0
+			}
+			t.mode = m.mode
+			if m.mode == inCDATA && len(t.starts) == 0 {
+				t.problem(p, at, "xml_malformed", "CDATA outside of the root element")
+			}
+			return n
+		}
+		t.fail(p, at, "xml_malformed", "markup that is neither comment, CDATA nor DOCTYPE")
+		return 0
+	}
+	return t.startTag(p, at)
+}
+
+// startTag reads a start tag or an empty element's tag.
+func (t *tokenizer) startTag(p []byte, at int) int {
+	b := p[at:]
+	i := 1
+	for i < len(b) && !endsName[b[i]] {
+		i++
+	}
+	if i == len(b) {
+		return 0
+	}
+	name := b[1:i]
+	if len(name) == 0 || isDigit(name[0]) || name[0] == '-' || name[0] == '.' {
+		t.fail(p, at, "xml_malformed", "no element name behind <")
+		return 0
+	}
+	t.attrs = t.attrs[:0]
+	for {
+		for i < len(b) && isSpace[b[i]] {
+			i++
+		}
+		if i == len(b) {
+			return 0
+		}
+		switch b[i] {
+		case '>':
+			t.open(p, at, name, false)
+			return i + 1
+		case '/':
+			if i+1 == len(b) {
+				return 0
+			}
+			if b[i+1] != '>' {
+				t.fail(p, at+i, "xml_malformed", "/ inside of the tag of "+clip(name))
+				return 0
+			}
+			t.open(p, at, name, true)
+			return i + 2
+		}
+		n := t.attribute(p, at+i)
+		if n == 0 {
+			return 0
+		}
+		i += n
+	}
+}
+
+// attribute reads name="value" at p[at].
+func (t *tokenizer) attribute(p []byte, at int) int {
+	b := p[at:]
+	i := 0
+	for i < len(b) && !endsName[b[i]] && b[i] != '=' {
+		i++
+	}
+	name := b[:i]
+	for i < len(b) && isSpace[b[i]] {
+		i++
+	}
+	if i == len(b) {
+		return 0
+	}
+	if b[i] != '=' || len(name) == 0 {
+		t.fail(p, at, "xml_malformed", "attribute without a value: "+clip(name))
+		return 0
+	}
+	i++
+	for i < len(b) && isSpace[b[i]] {
+		i++
+	}
+	if i == len(b) {
+		return 0
+	}
+	quote := b[i]
+	if quote != '"' && quote != '\'' {
+		t.fail(p, at, "xml_malformed", "value of attribute "+clip(name)+" is not quoted")
+		return 0
+	}
+	i++
+	end := bytes.IndexByte(b[i:], quote)
+	if end < 0 {
+		return 0
+	}
+	if len(t.attrs) >= t.config.Attributes {
+		t.fail(p, at, "xml_too_many_attributes", "an element has more than "+strconv.Itoa(t.config.Attributes)+" attributes")
+		return 0
+	}
+	t.attrs = append(t.attrs, attr{name, b[i : i+end]})
+	return i + end + 1
+}
+
+// open begins an element whose tag has been read.
+func (t *tokenizer) open(p []byte, at int, name []byte, empty bool) {
+	if len(t.starts) == 0 {
+		if t.rooted {
+			t.fail(p, at, "xml_malformed", "a second root element: "+clip(name))
+			return
+		}
+		t.rooted = true
+	}
+	if len(t.starts) >= t.config.Depth {
+		t.fail(p, at, "xml_too_deep", "elements nest deeper than "+strconv.Itoa(t.config.Depth))
+		return
+	}
+	if t.elements++; t.elements > t.config.Elements {
+		t.fail(p, at, "xml_too_many_elements", "more than "+strconv.Itoa(t.config.Elements)+" elements")
+		return
+	}
+	depth := len(t.starts)
+	for _, a := range t.attrs {
+		if len(a.name) < 5 || string(a.name[:5]) != "xmlns" {
+			continue
+		}
+		switch {
+		case len(a.name) == 5:
+			t.spaces = append(t.spaces, binding{"", t.intern(a.value), depth})
+		case a.name[5] == ':':
+			t.spaces = append(t.spaces, binding{t.intern(a.name[6:]), t.intern(a.value), depth})
+		}
+	}
+	prefix, local := cutName(name)
+	space, ok := t.space(prefix)
+	if !ok {
+		t.problem(p, at, "xml_undefined_prefix", "prefix "+clip(prefix)+" is not bound to a namespace")
+	}
+	t.doc.start(depth, name, local, space)
+	t.starts = append(t.starts, len(t.names))
+	t.names = append(t.names, name...)
+	if empty {
+		t.shut()
+	}
+}
+
+func (t *tokenizer) endTag(p []byte, at int, name []byte) {
+	if len(t.starts) == 0 {
+		t.fail(p, at, "xml_malformed", "end tag "+clip(name)+" without a start")
+		return
+	}
+	if open := t.names[t.starts[len(t.starts)-1]:]; !bytes.Equal(open, name) {
+		t.fail(p, at, "xml_malformed", "end tag "+clip(name)+" where "+clip(open)+" is open")
+		return
+	}
+	t.shut()
+}
+
+// shut ends the innermost element.
+func (t *tokenizer) shut() {
+	last := len(t.starts) - 1
+	t.doc.end(last)
+	t.names = t.names[:t.starts[last]]
+	t.starts = t.starts[:last]
+	for n := len(t.spaces); n > 0 && t.spaces[n-1].depth >= last; n = len(t.spaces) {
+		t.spaces = t.spaces[:n-1]
+	}
+}
+
+// space resolves a prefix.
+func (t *tokenizer) space(prefix []byte) (string, bool) {
+	for i := len(t.spaces) - 1; i >= 0; i-- {
+		if t.spaces[i].prefix == string(prefix) {
+			return t.spaces[i].uri, true
+		}
+	}
+	return "", len(prefix) == 0 || string(prefix) == "xml"
+}
+
+// attribute values by local name and whether a namespace is wanted; the first
+// that fits.
+func (t *tokenizer) attr(local string) []byte {
+	for i := range t.attrs {
+		if _, l := cutName(t.attrs[i].name); string(l) == local {
+			return t.attrs[i].value
+		}
+	}
+	return nil
+}
+
+func cutName(name []byte) (prefix, local []byte) {
+	if i := bytes.IndexByte(name, ':'); i >= 0 {
+		return name[:i], name[i+1:]
+	}
+	return nil, name
+}
+
+// finish says what is still open when a whole document has ended.
+func (t *tokenizer) finish() {
+	if t.dead {
+		return
+	}
+	switch {
+	case len(t.starts) > 0:
+		t.problem(t.pending, 0, "xml_truncated", "the document ends inside of element "+clip(t.names[t.starts[len(t.starts)-1]:]))
+	case !t.rooted && t.offset+int64(len(t.pending)) == 0:
+		t.problem(nil, 0, "xml_empty", "the document is empty")
+	case !t.rooted:
+		t.problem(t.pending, 0, "xml_malformed", "the document has no root element")
+	case t.mode != inText || len(t.pending) > 0:
+		t.problem(t.pending, 0, "xml_truncated", "the document ends inside of markup")
+	}
+}
+
+// fail notes an error behind which nothing is read.
+func (t *tokenizer) fail(p []byte, at int, code, detail string) {
+	t.problem(p, at, code, detail)
+	t.dead = true
+}
+
+// problem notes an error at p[at], where p begins at the tokenizer's position.
+func (t *tokenizer) problem(p []byte, at int, code, detail string) {
+	at = min(at, len(p))
+	line, column := t.line, t.column+at
+	if i := bytes.LastIndexByte(p[:at], '\n'); i >= 0 {
+		line += bytes.Count(p[:at], []byte{'\n'})
+		column = at - i
+	}
+	near := p[max(0, at-16):min(len(p), at+24)]
+	t.doc.problem(code, detail, line, column, t.offset+int64(at), near)
+}
+
+func clip(b []byte) string {
+	if len(b) > 64 {
+		return string(b[:64]) + "..."
+	}
+	return string(b)
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+// isSpace marks white space: XML 1.0, section 2.3.
+var isSpace = [256]bool{' ': true, '\t': true, '\n': true, '\r': true}
+
+// endsName marks the bytes that end an element's or attribute's name.
+var endsName = [256]bool{' ': true, '\t': true, '\n': true, '\r': true, '>': true, '/': true, '=': true, '<': true, '"': true, '\'': true}
