@@ -63,6 +63,10 @@ func (e *Engine) Segment(s *capture.Segment) {
 		e.counts.badChecksums++
 		return
 	}
+	if c, x := e.again(s.Src, s.Dst); c != nil && !s.Unreachable && s.Time.Sub(c.lastTime) <= e.cfg.Limits.Idle {
+		e.segment(c, x, s)
+		return
+	}
 	k, x := keyOf(s.Src, s.Dst)
 	id, known := e.ids[k]
 	if known && e.outlived(id, s.Time) {
@@ -76,6 +80,7 @@ func (e *Engine) Segment(s *capture.Segment) {
 	case id < 0:
 		e.knock(-id, x, s)
 	default:
+		e.remember(e.conns[id], x, s.Src, s.Dst)
 		e.segment(e.conns[id], x, s)
 	}
 }

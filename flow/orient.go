@@ -22,7 +22,7 @@ const (
 // that is a protocol's, or else one that only a server can have.
 func (e *Engine) guessClient(k key, first int) (client int, how string) {
 	for _, known := range [...]func(uint16) bool{e.isServerPort, isReserved} {
-		a, b := known(k[0].port), known(k[1].port)
+		a, b := known(k[0].port()), known(k[1].port())
 		switch {
 		case a && !b:
 			return 1, byPort

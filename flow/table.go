@@ -6,31 +6,36 @@ import (
 )
 
 // endpoint is an address and port without a pointer, for tables that the
-// garbage collector need not look into.
+// garbage collector need not look into. It is three words without padding, as
+// those are hashed at one go.
 type endpoint struct {
-	hi, lo uint64
-	port   uint16
-	v4     bool
+	hi, lo uint64 // the address, IPv4 mapped to IPv6
+	tail   uint64 // the port, and isV4
 }
+
+const isV4 = 1 << 16
 
 func endpointOf(a netip.AddrPort) endpoint {
 	ip := a.Addr()
 	b := ip.As16()
-	return endpoint{
-		hi: binary.BigEndian.Uint64(b[:8]), lo: binary.BigEndian.Uint64(b[8:]),
-		port: a.Port(), v4: ip.Is4(),
+	p := endpoint{hi: binary.BigEndian.Uint64(b[:8]), lo: binary.BigEndian.Uint64(b[8:]), tail: uint64(a.Port())}
+	if ip.Is4() {
+		p.tail |= isV4
 	}
+	return p
 }
+
+func (p endpoint) port() uint16 { return uint16(p.tail) }
 
 func (p endpoint) addrPort() netip.AddrPort {
 	var b [16]byte
 	binary.BigEndian.PutUint64(b[:8], p.hi)
 	binary.BigEndian.PutUint64(b[8:], p.lo)
 	ip := netip.AddrFrom16(b)
-	if p.v4 {
+	if p.tail&isV4 != 0 {
 		ip = ip.Unmap()
 	}
-	return netip.AddrPortFrom(ip, p.port)
+	return netip.AddrPortFrom(ip, p.port())
 }
 
 func (p endpoint) less(q endpoint) bool {
@@ -40,7 +45,7 @@ func (p endpoint) less(q endpoint) bool {
 	case p.lo != q.lo:
 		return p.lo < q.lo
 	}
-	return p.port < q.port
+	return p.tail < q.tail
 }
 
 // key names a connection by its two endpoints, the lesser one first: side 0
@@ -67,6 +72,29 @@ type table struct {
 
 	attempts     []attempt // from 1
 	freeAttempts []int32
+
+	// recent is the connection of the latest segment: often the next one
+	// belongs to it too.
+	recent struct {
+		conn *tcpConn
+		ends [2]netip.AddrPort // by side
+	}
+}
+
+// again returns the connection of a segment if it is that of the one before.
+func (t *table) again(src, dst netip.AddrPort) (c *tcpConn, side int) {
+	switch r := &t.recent; {
+	case r.conn == nil:
+	case src == r.ends[0] && dst == r.ends[1]:
+		return r.conn, 0
+	case src == r.ends[1] && dst == r.ends[0]:
+		return r.conn, 1
+	}
+	return nil, 0
+}
+
+func (t *table) remember(c *tcpConn, side int, src, dst netip.AddrPort) {
+	t.recent.conn, t.recent.ends[side], t.recent.ends[side^1] = c, src, dst
 }
 
 func (t *table) init() {
@@ -98,6 +126,9 @@ func (t *table) newConn(k key) *tcpConn {
 func (t *table) freeConn(c *tcpConn) {
 	delete(t.ids, c.key)
 	t.nConns--
+	if t.recent.conn == c {
+		t.recent.conn = nil
+	}
 	fresh := tcpConn{id: c.id}
 	for x := range c.half {
 		if b := c.half[x].ahead.blocks; cap(b) <= 64 {

@@ -181,3 +181,5 @@ var handshake = []seg{
 	{from: "S", flags: "SA", ack: 1},
 	{from: "C", flags: "A", seq: 1, ack: 1},
 }
+
+func withPort(a netip.Addr, port uint16) netip.AddrPort { return netip.AddrPortFrom(a, port) }
