@@ -218,7 +218,7 @@ type FTPTransfer struct {
 	Mode       string `json:"mode,omitempty" doc:"transfer mode: S stream, B block, C compressed, Z deflate"`
 	Type       string `json:"type,omitempty" doc:"representation type: A, I, E or L with its byte size"`
 	Structure  string `json:"structure,omitempty" doc:"file structure when it is not F: R or P"`
-	Offset     int64  `json:"restart,omitempty" doc:"restart point in bytes (REST)"`
+	Restart    int64  `json:"restart,omitempty" doc:"restart point in bytes (REST)"`
 	Outcome    string `json:"outcome" doc:"complete, short, aborted, refused, never opened or unknown"`
 	Reason     string `json:"reason,omitempty" doc:"why it is not complete, in words"`
 	Bytes      int64  `json:"bytes" doc:"bytes of the file seen, after the transfer mode was undone; ASCII line ends as they came"`
@@ -279,7 +279,7 @@ func (t *FTPTransfer) Expected() int64 {
 	if t.Source == "" {
 		return -1
 	}
-	return max(t.Announced-t.Offset, 0)
+	return max(t.Announced-t.Restart, 0)
 }
 
 func (t *FTPTransfer) Summary() string {
@@ -288,8 +288,8 @@ func (t *FTPTransfer) Summary() string {
 	if t.DataSession != "" && t.Outcome != TransferRefused && t.Outcome != TransferUnopened {
 		b.WriteString(" " + Bytes(t.Bytes))
 	}
-	if t.Offset > 0 {
-		b.WriteString(" from " + strconv.FormatInt(t.Offset, 10))
+	if t.Restart > 0 {
+		b.WriteString(" from " + strconv.FormatInt(t.Restart, 10))
 	}
 	b.WriteString(" " + t.Outcome)
 	if t.Reason != "" {

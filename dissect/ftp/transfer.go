@@ -77,11 +77,11 @@ func (t *transfer) begin() {
 	if r.Direction == "listing" {
 		return
 	}
-	r.Offset, st.restart = st.restart, 0
+	r.Restart, st.restart = st.restart, 0
 	if r.Direction == "upload" {
 		if st.allo > 0 {
 			// ALLO is about what will be sent, the restart point left out.
-			r.Announced, r.Source = st.allo+r.Offset, "ALLO"
+			r.Announced, r.Source = st.allo+r.Restart, "ALLO"
 		}
 		st.allo = 0
 	} else if a, ok := t.s.sizes[r.Path]; ok && !strings.HasPrefix(r.Type, "A") {
