@@ -95,7 +95,7 @@ func parameters(s string) map[string]string {
 		value := ""
 		rest = strings.TrimLeft(rest, " \t")
 		if strings.HasPrefix(rest, `"`) {
-			value, rest = quoted(rest)
+			value, rest = quotedString(rest)
 		} else if i := strings.IndexByte(rest, ','); i >= 0 {
 			value, rest = strings.TrimSpace(rest[:i]), rest[i:]
 		} else {
@@ -107,8 +107,8 @@ func parameters(s string) map[string]string {
 	return p
 }
 
-// quoted reads a quoted-string: RFC 9110, section 5.6.4.
-func quoted(s string) (value, rest string) {
+// quotedString reads a quoted-string: RFC 9110, section 5.6.4.
+func quotedString(s string) (value, rest string) {
 	var b strings.Builder
 	for i := 1; i < len(s); i++ {
 		switch s[i] {

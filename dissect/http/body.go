@@ -59,11 +59,11 @@ func (d *dissector) bodyPieceDone(dir dissect.Dir, at record.Stamp) dissect.Acti
 func (d *dissector) consumeChunkSize(dir dissect.Dir, b []byte) (int, dissect.Action, error) {
 	s := &d.side[dir]
 	eol := bytes.IndexByte(b, '\n')
-	if eol < 0 {
-		if len(b) < maxChunkLine {
-			return 0, dissect.Continue, nil
-		}
+	switch {
+	case eol > maxChunkLine || eol < 0 && len(b) > maxChunkLine:
 		return d.badChunk(dir, "the size line of a chunk is longer than 8 KiB")
+	case eol < 0:
+		return 0, dissect.Continue, nil
 	}
 	line := b[:eol]
 	if bytes.HasSuffix(line, []byte("\r")) {
@@ -151,10 +151,11 @@ func (d *dissector) consumeTrailer(dir dissect.Dir, b []byte) (int, dissect.Acti
 	case b[0] == '\r' && b[1] == '\n':
 		end = 2
 	default:
-		if end = headEnd(b, s.searched); end == 0 {
-			if len(b) > maxTrailer {
-				return d.badChunk(dir, "the trailer section is longer than 16 KiB")
-			}
+		end = headEnd(b, s.searched)
+		if end > maxTrailer || end == 0 && len(b) > maxTrailer {
+			return d.badChunk(dir, "the trailer section is longer than 16 KiB")
+		}
+		if end == 0 {
 			s.searched = len(b)
 			return 0, dissect.Continue, nil
 		}

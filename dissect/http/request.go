@@ -26,16 +26,20 @@ func (d *dissector) consumeHead(dir dissect.Dir, b []byte) (int, dissect.Action,
 			return d.simpleResponse(b)
 		}
 		if n := min(len(b), 5); string(b[:n]) != "HTTP/"[:n] {
+			if len(b) < quoted && bytes.IndexByte(b, '\n') < 0 {
+				s.cutHead = string(b)
+				return 0, dissect.Continue, nil
+			}
 			d.violation(dir, d.env.At(0), "http_bad_status_line", "what should be a status line begins with "+quote(b))
 			return d.derail(dir, b)
 		}
 	}
 	if s.searched == 0 || s.cutHead == "" {
 		eol := bytes.IndexByte(b, '\n')
+		if eol > maxHead || eol < 0 && len(b) > maxHead {
+			return d.longHead(dir, b)
+		}
 		if eol < 0 {
-			if len(b) > maxHead {
-				return d.longHead(dir, b)
-			}
 			return 0, dissect.Continue, nil
 		}
 		first := strings.TrimSuffix(string(b[:eol]), "\r")
@@ -55,10 +59,10 @@ func (d *dissector) consumeHead(dir dissect.Dir, b []byte) (int, dissect.Action,
 		s.cutHead = first
 	}
 	end := headEnd(b, s.searched)
+	if end > maxHead || end == 0 && len(b) > maxHead {
+		return d.longHead(dir, b)
+	}
 	if end == 0 {
-		if len(b) > maxHead {
-			return d.longHead(dir, b)
-		}
 		s.searched = len(b)
 		return 0, dissect.Continue, nil
 	}
@@ -91,9 +95,14 @@ func (d *dissector) longHead(dir dissect.Dir, b []byte) (int, dissect.Action, er
 	return d.derail(dir, b)
 }
 
+// quoted is how many bytes a detail quotes at most.
+const quoted = 24
+
+// quote quotes the first line of b.
 func quote(b []byte) string {
-	if len(b) > 24 {
-		b = b[:24]
+	b = b[:min(len(b), quoted)]
+	if eol := bytes.IndexByte(b, '\n'); eol >= 0 {
+		b = b[:eol]
 	}
 	return `"` + strings.ToValidUTF8(string(b), "\uFFFD") + `"`
 }

@@ -91,7 +91,11 @@ func (t *tokenizer) write(p []byte) {
 		return
 	}
 	if len(t.pending) > 0 {
+		growing := len(t.pending) > 16 && t.pending[0] == '<' && len(t.pending) <= t.config.Markup
 		t.pending = append(t.pending, p...)
+		if growing && bytes.IndexByte(p, '>') < 0 {
+			return // a tag that cannot end here
+		}
 		p = t.pending
 	}
 	n := t.run(p)
