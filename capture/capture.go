@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"sniff/capture/filter"
@@ -80,6 +81,7 @@ type Reader struct {
 	stats   Stats
 	pkt     packet
 	failed  error
+	closed  atomic.Bool
 }
 
 // packet is one captured packet as a file format or a live handle gives it.
@@ -123,6 +125,9 @@ func (r *Reader) Next(s *Segment) error {
 	if r.failed != nil {
 		return r.failed
 	}
+	if r.closed.Load() {
+		return io.EOF
+	}
 	p := &r.pkt
 	for {
 		if err := r.in.next(p); err != nil {
@@ -165,10 +170,11 @@ func (r *Reader) Next(s *Segment) error {
 // Secrets returns the decryption secrets that the inputs brought so far.
 func (r *Reader) Secrets() []Secret { return r.shared.secrets }
 
-// Close stops reading and closes the files that were opened.
+// Close stops reading and closes the files that were opened. Of a live capture
+// it may be called while Next waits.
 func (r *Reader) Close() error {
-	if r.failed == nil {
-		r.failed = errors.New("capture: reader is closed")
+	if r.closed.Swap(true) {
+		return nil
 	}
 	return r.in.close()
 }

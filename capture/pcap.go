@@ -47,7 +47,11 @@ func openFormat(s *stream, sh *shared) (fileFormat, error) {
 	for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
 		switch magic := order.Uint32(s.data); magic {
 		case magicMicro, magicNano, magicModified:
-			return newPcap(s, sh, order, magic)
+			f, err := newPcap(s, sh, order, magic)
+			if err != nil {
+				return nil, err
+			}
+			return f, nil
 		}
 	}
 	return nil, fmt.Errorf("not a capture: unknown format, begins with % x", s.data[:4])
