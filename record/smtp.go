@@ -68,8 +68,11 @@ func (r *SMTPReply) Transient() bool { return r != nil && r.Code/100 == 4 }
 // Permanent reports a reply of class 5: do not try again as it is.
 func (r *SMTPReply) Permanent() bool { return r != nil && r.Code/100 == 5 }
 
-// String gives the codes and the first line that says something:
-// "550 5.1.1 no such user".
+// maxReason bounds the text of String.
+const maxReason = 200
+
+// String gives the codes and the text: "550 5.1.1 no such user". Of a reply
+// that agrees the first line that says something is enough.
 func (r *SMTPReply) String() string {
 	if r == nil {
 		return "no reply"
@@ -82,12 +85,19 @@ func (r *SMTPReply) String() string {
 		parts = append(parts, r.Enhanced)
 	}
 	for _, t := range r.Text {
-		if t = strings.TrimSpace(t); t != "" {
-			parts = append(parts, t)
+		if t = strings.TrimSpace(t); t == "" {
+			continue
+		}
+		parts = append(parts, t)
+		if r.Code < 400 {
 			break
 		}
 	}
-	return strings.Join(parts, " ")
+	s := strings.Join(parts, " ")
+	if len(s) > maxReason {
+		s = strings.ToValidUTF8(s[:maxReason], "") + "…"
+	}
+	return s
 }
 
 // Evidence points at the reply.
@@ -181,7 +191,7 @@ func (x *SMTPExchange) Tell(o *Outline) {
 		default:
 			f.Text = "STARTTLS not answered"
 		}
-	case x.Verb == "AUTH" && x.Reply != nil:
+	case x.Verb == "AUTH" && x.Reply != nil && x.Reply.Code != 503:
 		who := x.Account
 		if who == "" {
 			who = x.Mechanism

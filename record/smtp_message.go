@@ -23,7 +23,7 @@ type SMTPMessage struct {
 	Hello      string          `json:"hello,omitempty" doc:"name that the client gave with HELO, EHLO or LHLO"`
 	From       string          `json:"from" doc:"envelope sender without brackets; <> is the null sender; empty when it was not seen"`
 	Options    *SMTPOptions    `json:"options,omitempty" doc:"parameters of MAIL"`
-	To         []SMTPRecipient `json:"to" doc:"envelope recipients in order, each with its own fate"`
+	To         []SMTPRecipient `json:"to,omitempty" doc:"envelope recipients in order, each with its own fate"`
 	MoreTo     int             `json:"more_to,omitempty" doc:"recipients beyond the limit, not listed"`
 	Outcome    string          `json:"outcome" doc:"delivered, deferred, refused, partly delivered or unknown"`
 	Phase      string          `json:"phase,omitempty" doc:"where the outcome was decided: MAIL, RCPT, DATA, BDAT, end of data"`
@@ -77,7 +77,10 @@ func (*SMTPMessage) Kind() Kind { return KindSMTPMessage }
 // accepted as 4F2C".
 func (m *SMTPMessage) Summary() string {
 	s := m.from() + " to " + m.recipients()
-	if m.Transfer != "" {
+	if m.From == "" && len(m.To) == 0 {
+		s = "message with unknown envelope"
+	}
+	if !m.DataAt.IsZero() {
 		s += ", " + Bytes(m.Size)
 		if m.Partial {
 			s += " seen"

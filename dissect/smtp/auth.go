@@ -16,6 +16,9 @@ type login struct {
 	// decoded. An initial response counts as the answer to an empty challenge.
 	said, asked [][]byte
 	cancelled   bool
+	// blind: lines of it are missing, so that it is not known which response
+	// is which. All of them count as secret then.
+	blind bool
 }
 
 // maxSteps bounds the lines of one AUTH dialogue that are kept.
@@ -67,7 +70,7 @@ func (d *dissector) challenge(x *exchange, r *record.SMTPReply) dissect.Action {
 // orphanAuth takes a 334 to an AUTH that was not seen.
 func (d *dissector) orphanAuth(r *record.SMTPReply) dissect.Action {
 	x := &exchange{rec: &record.SMTPExchange{Verb: "AUTH"}, rcpt: -1, login: &login{}}
-	x.rec.Stamp(record.Stamp{Time: r.Time, Offset: r.Offset, Packet: r.Packet}, d.client().Other())
+	x.rec.Stamp(stampOfReply(r), d.client().Other())
 	d.queue = append(d.queue, x)
 	return d.challenge(x, r)
 }
@@ -110,6 +113,9 @@ func (l *login) hear(s string) bool {
 // secretNext reports whether the response that comes next holds a secret.
 func (l *login) secretNext() bool {
 	step := len(l.said)
+	if l.blind {
+		return true
+	}
 	switch l.mechanism {
 	case "LOGIN":
 		return step > 0

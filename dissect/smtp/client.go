@@ -90,7 +90,7 @@ func (d *dissector) command(c command, s string, at, end record.Stamp) dissect.A
 	act := dissect.Continue
 	switch c.verb {
 	case "HELO", "EHLO", "LHLO":
-		x.rec.Domain = c.args
+		x.rec.Domain, d.hello = c.args, c.args
 		d.lmtp = c.verb == "LHLO"
 		d.closeCurrent("the client began anew with " + c.verb)
 	case "MAIL", "SEND", "SOML", "SAML":
@@ -194,6 +194,8 @@ func (d *dissector) decide(b []byte) bool {
 	case x.rec.Verb == "DATA" && !c.sure():
 		d.mode = inData
 		d.in = dataState{bol: true, fresh: true}
+	case x.rec.Verb == "AUTH" && !c.sure():
+		d.held, d.mode = x, inAuth
 	default:
 		d.mode = inCommands
 	}
@@ -203,6 +205,9 @@ func (d *dissector) decide(b []byte) bool {
 // clientGap: bytes of the client are missing.
 func (d *dissector) clientGap(n int64) {
 	d.unsure = true
+	if d.held != nil && d.held.login != nil {
+		d.held.login.blind = true
+	}
 	switch d.mode {
 	case inData:
 		d.dataGap(n)

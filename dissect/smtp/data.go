@@ -15,19 +15,22 @@ import (
 // lenient one, in which a bare LF ends a line too, is followed beside it to
 // find what some servers take for the end of the data.
 type dataState struct {
-	bol      bool // strict: a line begins here
-	fresh    bool // lenient: a line begins here
-	dot      bool // the lenient line began with a dot
-	bareLast bool // the line before ended with a bare LF
-	cr       int  // 1 behind a bare CR, 2 behind a bare CR and a dot
-	length   int  // bytes of the lenient line so far
-	holes    bool // bytes of this message are missing
-	resumed  bool // the next byte stands behind a hole
+	bol      bool         // strict: a line begins here
+	fresh    bool         // lenient: a line begins here
+	dot      bool         // the lenient line began with a dot
+	bareLast bool         // the line before ended with a bare LF
+	cr       int          // 1 behind a bare CR, 2 behind a bare CR and a dot
+	length   int          // bytes of the lenient line so far
+	holes    bool         // bytes of this message are missing
+	hole     record.Stamp // where the last hole begins
+	resumed  bool         // the next byte stands behind a hole
 
 	suspect  string // the first sequence that some servers take for the end
 	where    record.Stamp
 	behind   []byte // what follows it
 	behindAt record.Stamp
+	broken   bool // a hole ends what is kept of it
+	from     int  // where it begins in the bytes being read
 }
 
 const (
@@ -57,10 +60,8 @@ func (d *dissector) consumeData(b []byte) (int, dissect.Action, error) {
 // read passes data on with dot-stuffing undone. It leaves bytes unread only
 // where the next ones decide what they are.
 func (in *dataState) read(d *dissector, t *transaction, b []byte) (n int, done bool) {
-	start, i, suspectFrom := 0, 0, 0
-	if in.suspect == "" {
-		suspectFrom = -1
-	}
+	start, i := 0, 0
+	in.from = 0
 	for i < len(b) {
 		if in.fresh {
 			in.dot, in.fresh = b[i] == '.', false
@@ -74,7 +75,7 @@ func (in *dataState) read(d *dissector, t *transaction, b []byte) (n int, done b
 			}
 			if rest[1] == '\r' && rest[2] == '\n' {
 				t.write(b[start:i])
-				in.watch(d, b, suspectFrom, i)
+				in.watch(d, b, i)
 				return i + 3, true
 			}
 			if in.bol {
@@ -118,14 +119,11 @@ func (in *dataState) read(d *dissector, t *transaction, b []byte) (n int, done b
 		if in.dot && in.length == 1 && in.suspect == "" {
 			switch {
 			case !crlf && in.bareLast:
-				in.suspicious(d, j, "LF . LF")
+				in.suspicious(d, j, j+1, "LF . LF")
 			case !crlf:
-				in.suspicious(d, j, "CR LF . LF")
+				in.suspicious(d, j, j+1, "CR LF . LF")
 			case in.bareLast:
-				in.suspicious(d, j, "LF . CR LF")
-			}
-			if in.suspect != "" {
-				suspectFrom = j + 1
+				in.suspicious(d, j, j+1, "LF . CR LF")
 			}
 		}
 		in.bareLast = !crlf
@@ -135,7 +133,7 @@ func (in *dataState) read(d *dissector, t *transaction, b []byte) (n int, done b
 		i = j + 1
 	}
 	t.write(b[start:i])
-	in.watch(d, b, suspectFrom, i)
+	in.watch(d, b, i)
 	return i, false
 }
 
@@ -152,8 +150,7 @@ func (in *dataState) carriageReturns(d *dissector, t *transaction, b []byte, fro
 				d.violation(d.client(), d.env.At(i), "smtp_bare_cr", "CR without LF in a message's data")
 			}
 			if in.cr == 2 && in.suspect == "" {
-				in.suspicious(d, i, "CR . CR")
-				in.behind = append(in.behind, b[i+1:min(to, i+1+maxBehind)]...)
+				in.suspicious(d, i, i+1, "CR . CR")
 			}
 			in.cr = 1
 		case in.cr == 1 && b[i] == '.':
@@ -163,19 +160,21 @@ func (in *dataState) carriageReturns(d *dissector, t *transaction, b []byte, fro
 		}
 	}
 	// CR . CR LF: the last CR belongs to the line end and was left out.
-	if in.cr == 2 && to < len(b) && b[to] == '\r' && in.suspect == "" {
-		in.suspicious(d, to, "CR . CR LF")
+	if in.cr == 2 && to+1 < len(b) && b[to] == '\r' && b[to+1] == '\n' && in.suspect == "" {
+		in.suspicious(d, to, to+2, "CR . CR LF")
 	}
 }
 
-// suspicious notes the first sequence that some servers take for the end.
-func (in *dataState) suspicious(d *dissector, i int, form string) {
-	in.suspect, in.where = form, d.env.At(i)
+// suspicious notes the first sequence that some servers take for the end: it
+// ends at b[i], and what is behind it begins at b[from].
+func (in *dataState) suspicious(d *dissector, i, from int, form string) {
+	in.suspect, in.where, in.from = form, d.env.At(i), from
 }
 
-// watch keeps what follows the suspicious sequence, from b[from] on.
-func (in *dataState) watch(d *dissector, b []byte, from, to int) {
-	if in.suspect == "" || from < 0 || from >= to || len(in.behind) >= maxBehind {
+// watch keeps what follows the suspicious sequence, up to b[to].
+func (in *dataState) watch(d *dissector, b []byte, to int) {
+	from := in.from
+	if in.suspect == "" || in.broken || from >= to || len(in.behind) >= maxBehind {
 		return
 	}
 	if len(in.behind) == 0 {
@@ -222,11 +221,11 @@ func commandsIn(b []byte, at record.Stamp) []insideLine {
 			break
 		} else {
 			list = append(list, insideLine{text: s, at: at})
+			at.Offset += int64(len(b) - len(rest))
 			if c.verb == "DATA" {
 				return append(list, insideLine{text: ".", at: at})
 			}
 		}
-		at.Offset += int64(len(b) - len(rest))
 		b = rest
 	}
 	return list
@@ -242,8 +241,9 @@ func (d *dissector) endOfData(t *transaction, at record.Stamp, complete bool) {
 		d.in.readings(d, t)
 		d.dot(t, at, d.env.At(0))
 	} else {
-		last := record.Stamp{Time: t.seen}
-		d.dot(t, last, last)
+		at = d.in.hole
+		at.Time = t.seen
+		d.dot(t, at, record.Stamp{})
 		t.rec.Complete = false
 		t.rec.Partial = true
 	}
@@ -259,7 +259,8 @@ func (d *dissector) endOfData(t *transaction, at record.Stamp, complete bool) {
 func (d *dissector) dataGap(n int64) {
 	t := d.current()
 	t.gap(n)
-	d.in.holes, d.in.resumed = true, true
+	d.in.broken = d.in.suspect != ""
+	d.in.holes, d.in.resumed, d.in.hole = true, true, d.env.At(0)
 	d.in.bol, d.in.fresh, d.in.length, d.in.cr, d.in.bareLast = false, true, 0, 0, false
 	if len(d.early) > 0 {
 		// The server has answered: the end of the data was in the gap.
@@ -286,7 +287,7 @@ func (d *dissector) dataCut() {
 			t.rec.FinalReply = r
 		}
 		x := &record.SMTPExchange{Reply: r, TLS: d.tls, Message: t.rec.Sequence}
-		x.Stamp(record.Stamp{Time: r.Time, Offset: r.Offset, Packet: r.Packet}, d.client().Other())
+		x.Stamp(stampOfReply(r), d.client().Other())
 		d.env.Emit(x)
 	}
 }

@@ -75,9 +75,9 @@ func (t *transaction) fate(to *record.SMTPRecipient) string {
 		return record.MailRefused
 	case final.Positive() && to.Reply.Positive():
 		return record.MailDelivered
-	case final.Positive() && to.Reply == nil:
-		// The reply to RCPT is missing, the message was taken.
-		return record.MailUnknown
+	case final.Positive() && to.Reply == nil && len(m.To) == 1:
+		// The reply to RCPT is missing, but a message needs a recipient.
+		return record.MailDelivered
 	}
 	return record.MailUnknown
 }
@@ -164,9 +164,9 @@ func (t *transaction) why(closing string, oneSided bool) string {
 		return closing + " before the final reply"
 	case m.FinalReply == nil && m.Complete:
 		return "the final reply is not in the capture"
-	case m.Transfer != "" && closing != "" && t.gaveUp == "":
+	case t.body != nil && !m.Complete && closing != "" && t.gaveUp == "":
 		return closing + " inside the data"
-	case m.Transfer != "" && t.body != nil && m.FinalReply == nil:
+	case t.body != nil && m.FinalReply == nil:
 		return "its end is not in the capture"
 	case t.gaveUp != "":
 		return t.gaveUp

@@ -77,8 +77,12 @@ func (d *dissector) answer(r *record.SMTPReply) dissect.Action {
 		return d.challenge(x, r)
 	}
 	verb := x.rec.Verb
-	if x.rec.Greeting {
+	switch {
+	case x.rec.Greeting:
 		verb = "greeting"
+		x.rec.Stamp(stampOfReply(r), d.client().Other())
+	case verb == "BDAT" && !x.rec.Last:
+		verb = "chunk"
 	}
 	r.Meaning = meaning(verb, r)
 	if x.rec.Reply == nil {
@@ -187,8 +191,6 @@ func (d *dissector) onHello(x *exchange, r *record.SMTPReply) {
 	if !r.Positive() {
 		return
 	}
-	d.hello = x.rec.Domain
-	d.lmtp = x.rec.Verb == "LHLO"
 	if x.rec.Verb == "HELO" || r.Partial {
 		d.offers = offers{known: !r.Partial}
 		return
@@ -196,7 +198,7 @@ func (d *dissector) onHello(x *exchange, r *record.SMTPReply) {
 	if len(r.Text) > 0 {
 		d.offers, x.rec.Capabilities = readOffers(r.Text[1:])
 	}
-	at := record.Stamp{Time: r.Time, Offset: r.Offset, Packet: r.Packet}
+	at := stampOfReply(r)
 	if word := overwritten(x.rec.Capabilities); word != "" {
 		d.violation(d.client().Other(), at, "smtp_capability_overwritten", "something between client and server painted over a capability: "+word)
 	}
@@ -274,7 +276,7 @@ func fits(x *exchange, r *record.SMTPReply) bool {
 func (d *dissector) unasked(r *record.SMTPReply) dissect.Action {
 	dir := d.client().Other()
 	x := &exchange{rec: &record.SMTPExchange{Reply: r, TLS: d.tls}, rcpt: -1}
-	x.rec.Stamp(record.Stamp{Time: r.Time, Offset: r.Offset, Packet: r.Packet}, dir)
+	x.rec.Stamp(stampOfReply(r), dir)
 	if d.mode == inData && d.cur != nil {
 		// The server answers in the middle of a message: its end lies in a
 		// gap, or the server took something else for the end, or it gave up.
@@ -296,14 +298,14 @@ func (d *dissector) unasked(r *record.SMTPReply) dissect.Action {
 	switch {
 	case r.Code == 220 && !d.greeted && d.conn.Midstream:
 		x.rec.Greeting, d.greeted = true, true
-	case r.Code == 354 && (d.unsure || d.lost):
+	case r.Code == 354 && (d.unsure || d.lost || !d.heard):
 		// DATA was in a gap: what the client sends now is a message.
 		d.env.Emit(x.rec)
 		d.beginOrphanData(r)
 		return dissect.Continue
 	case r.Code == 334 && (d.unsure || d.lost):
 		return d.orphanAuth(r)
-	case !d.unsure && r.Code != 421:
+	case d.heard && !d.unsure && r.Code != 421:
 		d.violation(dir, stampOf(&x.rec.Header), "smtp_unsolicited_reply", fmt.Sprintf("a reply that no command asked for: %.80s", r.String()))
 	}
 	d.env.Emit(x.rec)
@@ -348,4 +350,8 @@ func (d *dissector) unanswered(x *exchange, why string) {
 
 func stampOf(h *record.Header) record.Stamp {
 	return record.Stamp{Time: h.Time, Packet: h.Packet, Offset: h.Offset}
+}
+
+func stampOfReply(r *record.SMTPReply) record.Stamp {
+	return record.Stamp{Time: r.Time, Packet: r.Packet, Offset: r.Offset}
 }

@@ -186,6 +186,9 @@ func (d *dissector) serverGap() {
 		d.part = nil
 	}
 	d.cutReply, d.unsure = true, true
+	if d.held != nil && d.held.login != nil {
+		d.held.login.blind = true
+	}
 	for _, x := range d.queue {
 		x.doubtful = true
 	}

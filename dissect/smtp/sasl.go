@@ -22,6 +22,9 @@ type identity struct {
 
 // identity reads the responses of the mechanism.
 func (l *login) identity() identity {
+	if l.blind {
+		return identity{exposure: record.ExposureClear, secret: string(bytes.Join(l.said, []byte("\n")))}
+	}
 	switch l.mechanism {
 	case "PLAIN":
 		return l.plain()

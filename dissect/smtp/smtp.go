@@ -99,6 +99,7 @@ type dissector struct {
 	cutReply  bool // the beginning of the next reply may be missing
 	lastReply time.Time
 	greeted   bool
+	heard     bool // something of the client was seen
 
 	hello       string
 	lmtp        bool
@@ -142,6 +143,7 @@ func (d *dissector) Consume(dir dissect.Dir, b []byte) (int, dissect.Action, err
 	var err error
 	if dir == d.client() {
 		n, act, err = d.consumeClient(b)
+		d.heard = d.heard || n > 0
 	} else {
 		n, act, err = d.consumeServer(b)
 	}

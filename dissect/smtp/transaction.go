@@ -204,7 +204,7 @@ func (d *dissector) nested(t *transaction, r *record.SMTPReply) {
 		return
 	}
 	t.outer = nil
-	if r != nil && r.Code == 503 && !outer.closed {
+	if r != nil && r.Code >= 500 && r.Code <= 504 && !outer.closed {
 		t.moved = outer
 		t.closed = true
 		if d.cur == t {
@@ -394,7 +394,10 @@ func (d *dissector) orphanDot(at, end record.Stamp) dissect.Action {
 func (d *dissector) dot(t *transaction, at, end record.Stamp) {
 	t.rec.Complete = true
 	t.dotAt = end.Time
-	x := &exchange{rec: &record.SMTPExchange{Verb: ".", Command: record.Plain(".")}, txn: t, rcpt: -1, end: end.Time}
+	x := &exchange{rec: &record.SMTPExchange{Verb: "."}, txn: t, rcpt: -1, end: end.Time}
+	if !end.Time.IsZero() {
+		x.rec.Command = record.Plain(".")
+	}
 	x.rec.Stamp(at, d.client())
 	t.closed = true
 	if d.cur == t {
