@@ -92,8 +92,12 @@ func (e *Engine) segment(c *tcpConn, x int, s *capture.Segment) {
 // it has done nothing.
 func (e *Engine) inOrder(c *tcpConn, x int, s *capture.Segment) bool {
 	h, o := &c.half[x], &c.half[x^1]
+	n := uint32(len(s.Payload) + s.Cut)
+	if !h.started || n > 0 && h.off == 0 && !h.origin {
+		return false
+	}
 	if s.Flags&capture.ACK != 0 {
-		if o.behind(s.Ack) || h.off == 0 {
+		if o.behind(s.Ack) || !o.started && !o.origin && h.origin {
 			return false
 		}
 		o.claim, o.claimed = s.Ack, true
@@ -101,7 +105,7 @@ func (e *Engine) inOrder(c *tcpConn, x int, s *capture.Segment) bool {
 	if s.Window == 0 {
 		h.stats.ZeroWindows++
 	}
-	if n := uint32(len(s.Payload) + s.Cut); n > 0 {
+	if n > 0 {
 		e.deliver(c, x, s.Payload, n, s.Time, s.Packet)
 	}
 	return true
@@ -343,7 +347,8 @@ func (e *Engine) conclude(c *tcpConn) {
 	case done && !c.rst.set && c.fresh == nil &&
 		a.claimed && b.claimed && int32(a.claim-a.fin) > 0 && int32(b.claim-b.fin) > 0:
 		e.closeConn(c, "")
-	case done || c.rst.set:
+	case done || c.rst.set || a.ended && !b.started || b.ended && !a.started:
+		// With one direction captured the other's FIN is not waited for.
 		c.over = done
 		if !e.lingering.has(c.id) {
 			e.active.remove(c.id)

@@ -18,7 +18,7 @@ type history struct {
 }
 
 const (
-	historySize = 2 << 20
+	historySize = 1 << 20
 	// historyHead is the entry's head: link 8, packet 8, sequence number 4,
 	// length 4.
 	historyHead = 24

@@ -112,7 +112,7 @@ func (e *Engine) payload(c *tcpConn, x int, seq uint32, s *capture.Segment) {
 		}
 		e.deliver(c, x, clip(p, n), n, s.Time, s.Packet)
 		p, length, seq = p[min(int(n), len(p)):], length-n, seq+n
-	} else if int32(seq-h.next) > 0 {
+	} else if h.early(seq) {
 		h.stats.OutOfOrder++
 	}
 	if length > 0 {
@@ -122,6 +122,19 @@ func (e *Engine) payload(c *tcpConn, x int, seq uint32, s *capture.Segment) {
 		}
 		e.boundAhead(c, x)
 	}
+}
+
+// early reports whether bytes before seq are missing. What only waits for the
+// other side is not.
+func (h *tcpHalf) early(seq uint32) bool {
+	at := h.next
+	for _, b := range h.ahead.blocks {
+		if b.seq != at {
+			break
+		}
+		at = b.end()
+	}
+	return int32(seq-at) > 0
 }
 
 // waitsFor reports whether the payload of s answers bytes that did not come.
