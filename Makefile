@@ -30,7 +30,7 @@ golden:
 
 # Side by side on a generated capture: cat, tcpflow, tshark (if installed) and sniff.
 bench: build
-	./bench.sh
+	./benchmark/run.sh
 
 lint:
 	gofmt -l . | tee /dev/stderr | test -z "$$(cat)"
@@ -45,4 +45,4 @@ schema: build
 	./bin/sniff schema > docs/schema.json
 
 clean:
-	rm -rf bin bench
+	rm -rf bin benchmark/out

@@ -113,8 +113,9 @@ const (
 	flagACK
 )
 
-// maxSegment is the payload of a synthesised packet.
-const maxSegment = 1440
+// maxSegment is the payload of a synthesised packet over IPv4, which makes it
+// 1,500 bytes long; over IPv6 it is 20 bytes less.
+const maxSegment = 1460
 
 type pcapConn struct {
 	w       *PcapNG
@@ -127,8 +128,12 @@ type pcapConn struct {
 }
 
 func (c *pcapConn) Data(dir record.Dir, b []byte, at time.Time) {
-	for len(b) > 0 {
-		n := min(len(b), maxSegment)
+	most := maxSegment
+	if c.ends[0].Addr().Is6() {
+		most -= 20
+	}
+	for i := 1; len(b) > 0; i++ {
+		n := min(len(b), most)
 		flags := flagACK
 		if n == len(b) {
 			flags |= flagPSH
@@ -136,8 +141,12 @@ func (c *pcapConn) Data(dir record.Dir, b []byte, at time.Time) {
 		c.packet(dir, flags, b[:n], at)
 		c.seq[dir] += uint32(n)
 		b = b[n:]
+		// Receivers acknowledge at least every second segment (RFC 9293,
+		// section 3.8.6.3).
+		if i%2 == 0 || len(b) == 0 {
+			c.packet(dir.Other(), flagACK, nil, at)
+		}
 	}
-	c.packet(dir.Other(), flagACK, nil, at)
 }
 
 func (c *pcapConn) Comment(text string) { c.comment = text }
