@@ -1,0 +1,178 @@
+#!/bin/sh
+# Records the SSH samples: real clients and servers, one connection or a few
+# each. What happened is in the name of the case and in truth.txt beside, which
+# the servers' logs and the commands below vouch for.
+#
+# Needs root and the packages openssh-server openssh-client dropbear-bin
+# tinysshd putty-tools python3-paramiko python3-asyncssh socat bsdutils, beside those of
+# lab.sh. Usage: record.sh [CASE...] (all without arguments).
+. "$(dirname "$0")/../lab.sh"
+
+only=$*
+wanted() {
+	[ -z "$only" ] && return 0
+	for w in $only; do [ "$w" = "$1" ] && return 0; done
+	return 1
+}
+case_of() { # CASE COMMAND...: record unless other cases were asked for
+	wanted "$1" || return 0
+	record "$@"
+}
+
+lab_up
+keys=$lab_dir/keys
+mkdir -p "$keys"
+for kind in ed25519 ecdsa rsa; do
+	ssh-keygen -q -t $kind -N '' -C host -f "$keys/host_$kind"
+	ssh-keygen -q -t $kind -N '' -C alice@client.example -f "$keys/user_$kind"
+done
+ssh-keygen -q -t ed25519 -N '' -C ca -f "$keys/ca"
+cp "$keys/host_ed25519" "$keys/host_cert" && cp "$keys/host_ed25519.pub" "$keys/host_cert.pub"
+ssh-keygen -q -s "$keys/ca" -I server.example -h -n server.example,192.0.2.20 -V 20260101:20360101 -z 7 "$keys/host_cert.pub"
+cat "$keys"/user_*.pub >"$keys/authorized_keys"
+
+# alice exists in the server's mount namespace only; her password is secret1.
+cp /etc/passwd "$lab_dir/passwd" && echo 'alice:x:4000:4000::/home/alice:/bin/sh' >>"$lab_dir/passwd"
+cp /etc/shadow "$lab_dir/shadow" && echo "alice:$(openssl passwd -6 secret1):19000:0:99999:7:::" >>"$lab_dir/shadow"
+cp /etc/group "$lab_dir/group" && echo 'alice:x:4000:' >>"$lab_dir/group"
+cat >"$lab_dir/as_server" <<-SCRIPT
+	#!/bin/sh
+	for f in passwd shadow group; do mount --bind "$lab_dir/\$f" /etc/\$f; done
+	mount -t tmpfs -o mode=755 tmpfs /home && mkdir -p /home/alice/.ssh
+	cp "$keys/authorized_keys" /home/alice/.ssh/ && chown -R 4000:4000 /home/alice && chmod 700 /home/alice/.ssh
+	head -c 60000 /dev/urandom >/home/alice/report.bin
+	mkdir -p /run/sshd
+	exec "\$@"
+SCRIPT
+chmod 755 "$lab_dir/as_server" && chmod 711 "$lab_dir"
+
+sshd() { # NAME PORT OPTION...
+	name=$1 port=$2
+	shift 2
+	cat >"$lab_dir/sshd_$name" <<-CONF
+		Port $port
+		PidFile none
+		StrictModes no
+		UseDNS no
+		PrintMotd no
+		PrintLastLog no
+		Subsystem sftp internal-sftp
+		AuthorizedKeysFile /home/alice/.ssh/authorized_keys
+	CONF
+	for o in "$@"; do echo "$o" >>"$lab_dir/sshd_$name"; done
+	server_run "sshd_$name" "$lab_dir/as_server" /usr/sbin/sshd -D -e -f "$lab_dir/sshd_$name"
+	wait_port "$port"
+}
+# Options are taken from the first line that has them, so host keys and the
+# like are given by each server.
+sshd plain 22 "HostKey $keys/host_ed25519" "HostKey $keys/host_ecdsa" "HostKey $keys/host_rsa" "UsePAM no"
+sshd pam 2222 "HostKey $keys/host_ecdsa" "UsePAM yes" "PasswordAuthentication no" "KbdInteractiveAuthentication yes" "PubkeyAuthentication no"
+sshd old 2200 "HostKey $keys/host_rsa" "UsePAM no" "KexAlgorithms diffie-hellman-group14-sha1,diffie-hellman-group1-sha1" \
+	"Ciphers 3des-cbc,aes128-cbc" "MACs hmac-sha1,hmac-md5" "HostKeyAlgorithms ssh-rsa"
+sshd cert 2201 "HostKey $keys/host_cert" "HostCertificate $keys/host_cert-cert.pub" "UsePAM no" "KexAlgorithms diffie-hellman-group-exchange-sha256"
+sshd tries 2202 "HostKey $keys/host_ed25519" "UsePAM no" "MaxAuthTries 3"
+
+# Answers the prompts of ssh from a list, one line for each prompt.
+cat >"$lab_dir/askpass" <<-'SCRIPT'
+	#!/bin/sh
+	head -n 1 "$ANSWERS"
+	sed -i 1d "$ANSWERS"
+SCRIPT
+chmod 755 "$lab_dir/askpass"
+answers() { # ANSWER...: what to type
+	export SSH_ASKPASS="$lab_dir/askpass" SSH_ASKPASS_REQUIRE=force ANSWERS="$lab_dir/answers" DISPLAY=:0
+	printf '%s\n' "$@" >"$ANSWERS"
+}
+base="-F none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o GlobalKnownHostsFile=/dev/null -o LogLevel=ERROR -o IdentitiesOnly=yes"
+key="$base -o IdentityFile=$keys/user_ed25519 -o BatchMode=yes"
+password="$base -o PubkeyAuthentication=no -o PreferredAuthentications=password"
+host=alice@server.example
+# Types a session into ssh, key by key.
+cat >"$lab_dir/typist" <<-'SCRIPT'
+	#!/bin/sh
+	keys() { for k in $(echo "$1" | sed 's/./& /g'); do printf %s "$k" | tr _ ' '; sleep 0.1; done; printf '\r'; sleep 0.6; }
+	(sleep 1; keys id; keys ls_-l; sleep 1.5; keys uptime; keys exit) | "$@"
+SCRIPT
+chmod 755 "$lab_dir/typist"
+head -c 40000 /dev/urandom >"$lab_dir/upload.bin"
+
+answers wrong1 wrong2 secret1
+case_of password-third-try ssh $password $host true
+answers wrong1 wrong2 wrong3
+case_of password-refused ssh $password $host true
+case_of publickey-exec ssh $key $host 'echo done; id'
+case_of publickey-second-key ssh $base -o BatchMode=yes -i "$keys/ca" -i "$keys/user_rsa" $host id
+case_of publickey-refused ssh $base -o BatchMode=yes -i "$keys/ca" $host id
+answers secret1
+case_of interactive "$lab_dir/typist" script -qfec "ssh $password $host" /dev/null
+answers secret1
+case_of keyboard-interactive ssh $base -p 2222 -o PreferredAuthentications=keyboard-interactive $host id
+answers bad1 bad2 bad3 bad4 bad5
+case_of too-many-tries ssh $password -o NumberOfPasswordPrompts=6 -p 2202 $host id
+printf 'ls\nget report.bin %s\nput %s up.bin\nbye\n' "$lab_dir/report.bin" "$lab_dir/upload.bin" >"$lab_dir/batch"
+case_of sftp sftp -b "$lab_dir/batch" $key $host
+case_of scp-upload scp -O $key "$lab_dir/upload.bin" $host:up2.bin
+case_of scp-download-gcm scp -O -c aes128-gcm@openssh.com $key $host:report.bin "$lab_dir/down.bin"
+case_of legacy ssh $key -p 2200 -o KexAlgorithms=+diffie-hellman-group14-sha1 -o Ciphers=3des-cbc -o MACs=hmac-sha1 \
+	-o HostKeyAlgorithms=ssh-rsa -o PubkeyAcceptedAlgorithms=+ssh-rsa $host id
+case_of no-common-kex ssh $key -p 2200 $host id
+case_of host-certificate ssh $key -p 2201 $host id
+case_of cipher-gcm ssh $key -c aes256-gcm@openssh.com -o HostKeyAlgorithms=ecdsa-sha2-nistp256 $host id
+case_of cipher-ctr-etm ssh $key -c aes128-ctr -m hmac-sha2-256-etm@openssh.com -o KexAlgorithms=curve25519-sha256 $host id
+case_of cipher-ctr-mac ssh $key -c aes256-ctr -m hmac-sha2-512 -o KexAlgorithms=ecdh-sha2-nistp521 $host id
+case_of cipher-cbc-etm ssh $key -p 2200 -o KexAlgorithms=+diffie-hellman-group1-sha1 -o Ciphers=aes128-cbc -o MACs=hmac-md5 \
+	-o HostKeyAlgorithms=ssh-rsa $host id
+case_of rekey ssh $key -c aes128-gcm@openssh.com -o KexAlgorithms=curve25519-sha256 -o RekeyLimit=16K $host 'head -c 60000 report.bin'
+case_of compressed ssh $key -C $host 'ls -la'
+case_of tunnel sh -c "ssh $key -N -L 127.0.0.1:8022:127.0.0.1:22 $host & p=\$!; sleep 1; ssh-keyscan -p 8022 -t ed25519 127.0.0.1; sleep 0.5; kill \$p"
+case_of not-ssh curl -s -m 2 --http0.9 -H 'User-Agent: curl' http://server.example:22/
+
+dropbearkey -t ed25519 -f "$keys/dropbear_ed25519" >/dev/null 2>&1
+server_run dropbear "$lab_dir/as_server" dropbear -F -E -r "$keys/dropbear_ed25519" -R -p 2300 -P "$lab_dir/dropbear.pid"
+wait_port 2300
+answers secret1
+case_of dropbear-server ssh $password -p 2300 $host id
+case_of dropbear-client env DROPBEAR_PASSWORD=secret1 dbclient -y -y -p 22 $host id
+
+mkdir -p "$lab_dir/tiny" && tinysshd-makekey -q "$lab_dir/tiny/keys"
+server_run tiny "$lab_dir/as_server" socat TCP-LISTEN:2400,reuseaddr,fork EXEC:"tinysshd -q $lab_dir/tiny/keys"
+wait_port 2400
+case_of tinysshd ssh $key -p 2400 $host id
+
+case_of plink sh -c "echo y | plink -ssh -batch -hostkey \$(ssh-keygen -lf $keys/host_ed25519.pub | cut -d' ' -f2) -pw secret1 $host id"
+
+cat >"$lab_dir/para.py" <<-'SCRIPT'
+	import paramiko, sys
+	c = paramiko.SSHClient()
+	c.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+	c.connect("server.example", username="alice", password="secret1", look_for_keys=False, allow_agent=False)
+	print(c.exec_command("id")[1].read())
+	c.close()
+SCRIPT
+case_of paramiko /usr/bin/python3 -W ignore "$lab_dir/para.py"
+
+cat >"$lab_dir/aserver.py" <<-'SCRIPT'
+	import asyncio, asyncssh, sys
+	class Server(asyncssh.SSHServer):
+	    def begin_auth(self, username): return True
+	    def password_auth_supported(self): return True
+	    def validate_password(self, username, password): return password == "secret1"
+	async def serve(process):
+	    process.stdout.write("hello\n")
+	    process.exit(0)
+	async def main():
+	    await asyncssh.create_server(Server, "", 2500, server_host_keys=[sys.argv[1]], process_factory=serve)
+	    await asyncio.Event().wait()
+	asyncio.run(main())
+SCRIPT
+server_run asyncssh /usr/bin/python3 -W ignore "$lab_dir/aserver.py" "$keys/host_rsa"
+wait_port 2500
+cat >"$lab_dir/aclient.py" <<-'SCRIPT'
+	import asyncio, asyncssh
+	async def main():
+	    async with asyncssh.connect("server.example", 2500, username="alice", password="secret1", known_hosts=None, client_keys=None) as c:
+	        print((await c.run("id")).stdout)
+	asyncio.run(main())
+SCRIPT
+case_of asyncssh /usr/bin/python3 -W ignore "$lab_dir/aclient.py"
+mkdir -p "${SSH_LOGS:-$lab_dir/logs}" && cp "$lab_dir"/*.log "$lab_dir"/*.out "${SSH_LOGS:-$lab_dir/logs}"/
