@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sniff/dissect"
+	"sniff/record"
 )
 
 // channelTTL is how long an announced data connection is waited for.
@@ -166,6 +167,15 @@ func (s *session) take() *channel {
 // blockMode reports whether a data connection outlives its transfer (RFC 959,
 // section 3.4.2).
 func (s *session) blockMode() bool { return s.state.mode == "B" || s.state.mode == "C" }
+
+// settleData ends the transfers whose data connection has ended on both sides.
+func (s *session) settleData() {
+	for _, t := range slices.Clone(s.running) {
+		if t.conn != nil && t.conn.drained() {
+			t.conn.Closed(record.EndClosed, t.conn.finBy)
+		}
+	}
+}
 
 // forget takes a transfer off the list of those not reported.
 func (s *session) forget(t *transfer) {

@@ -15,6 +15,8 @@ type dataConn struct {
 	load     *load
 	end      string // how it ended; "" while it is open
 	endedBy  string // client or server of the control connection
+	fins     int    // directions that have ended
+	finBy    string // who ended first, in terms of this connection
 }
 
 // load is what one transfer brought over a data connection.
@@ -170,10 +172,22 @@ func (d *dataConn) Opaque(dir dissect.Dir, n int64) {
 }
 
 // EOF is no end yet: Closed says whether it was a good one.
-func (d *dataConn) EOF(dir dissect.Dir) {}
+func (d *dataConn) EOF(dir dissect.Dir) {
+	if d.fins++; d.fins == 1 {
+		d.finBy = dir.String()
+	}
+}
+
+// drained reports whether both sides have sent their FIN although Closed was
+// not called yet: connections linger a while. Called from within the control
+// session only, where it cannot be the EOFs in front of a Closed.
+func (d *dataConn) drained() bool { return d.fins == 2 && d.open() }
 
 // Closed ends the transfer.
 func (d *dataConn) Closed(end, by string) {
+	if d.end != "" {
+		return // the control session has settled it
+	}
 	d.end = end
 	d.endedBy = by
 	if d.ch.active && by != "" {

@@ -74,11 +74,12 @@ type session struct {
 	state  state
 	closed bool
 
-	greeted    bool        // the server has said something
-	serverGone bool        // no more replies can come
-	awaitTLS   bool        // AUTH TLS was sent and not answered yet
-	next       *channel    // what the next transfer takes
-	running    []*transfer // not reported yet
+	greeted    bool               // the server has said something
+	serverGone bool               // no more replies can come
+	awaitTLS   bool               // AUTH TLS was sent and not answered yet
+	userOnly   *record.Credential // a user name that needed no password, unless one follows
+	next       *channel           // what the next transfer takes
+	running    []*transfer        // not reported yet
 	sizes      map[string]announcement
 }
 
@@ -161,6 +162,8 @@ func (s *session) Closed(end, by string) {
 	for len(s.queue) > 0 {
 		s.giveUp(0)
 	}
+	s.emitUserOnly()
+	s.settleData()
 	s.closed = true
 	for _, t := range slices.Clone(s.running) {
 		t.orphaned()

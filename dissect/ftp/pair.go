@@ -23,6 +23,7 @@ type exchange struct {
 // sent takes a new command into the queue.
 func (s *session) sent(x *exchange) dissect.Action {
 	s.settle(x)
+	s.settleData()
 	x.rec.Pipelined = len(s.queue) > 0
 	if len(s.queue) >= maxPending {
 		s.giveUp(0)
@@ -108,6 +109,7 @@ func (s *session) finish(x *exchange) {
 	s.emitCredential(x)
 	if t := x.transfer; t != nil {
 		t.replied = true
+		s.settleData()
 		t.tryEmit()
 	}
 }

@@ -209,6 +209,11 @@ func (s *session) login(x *exchange, code int, r *reply) {
 // emitCredential reports an attempt to log in: a password with its verdict,
 // or a user name that was enough or was refused.
 func (s *session) emitCredential(x *exchange) {
+	if x.rec.Command == "PASS" {
+		s.userOnly = nil // some servers say 230 to any USER, and want a password yet
+	} else {
+		s.emitUserOnly()
+	}
 	switch x.rec.Command {
 	case "USER":
 		if x.rec.Result == record.FTPMore || x.rec.Result == record.FTPUnanswered {
@@ -240,5 +245,16 @@ func (s *session) emitCredential(x *exchange) {
 	if f := x.rec.Final(); f != nil {
 		c.Reply = f.String()
 	}
+	if x.rec.Command == "USER" && x.rec.Result == record.FTPOk {
+		s.userOnly = c
+		return
+	}
 	s.env.Emit(c)
+}
+
+func (s *session) emitUserOnly() {
+	if s.userOnly != nil {
+		s.env.Emit(s.userOnly)
+		s.userOnly = nil
+	}
 }
