@@ -24,7 +24,7 @@ type lines struct {
 	// held is a line end that belongs to the boundary if one follows, else to
 	// the body.
 	held  []byte
-	ends  [2]byte // what held is made of
+	ends  [4]byte // what held is made of
 	start bool    // in a body: the next byte begins a line
 
 	// Of the head that is being read.
@@ -335,16 +335,21 @@ func (t *tree) fenced(k int, line []byte, last bool) {
 	l.held = nil
 	t.closeTo(k+1, true)
 	t.took(held)
-	t.took(own)
 	m := t.top()
-	if m.state == inEpilogue && !last {
-		m.c.Problem("boundary_after_end")
-	}
 	if last {
 		m.state = inEpilogue
 		m.any = true
 		l.startBody()
+		// This line's end belongs to the boundary of an outer multipart if
+		// that follows at once.
+		text := bytes.TrimRight(own, "\r\n")
+		t.took(text)
+		l.hold(string(own[len(text):]))
 		return
+	}
+	t.took(own)
+	if m.state == inEpilogue {
+		m.c.Problem("boundary_after_end")
 	}
 	t.pushPart()
 }
