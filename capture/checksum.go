@@ -9,11 +9,12 @@ import (
 // over data that holds its own right checksum.
 func sum(b []byte, initial uint64) uint16 {
 	s := initial
-	for len(b) >= 4 {
-		s += uint64(binary.BigEndian.Uint32(b))
-		b = b[4:]
+	for len(b) >= 16 {
+		v, w := binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])
+		s += v>>32 + v&0xffffffff + w>>32 + w&0xffffffff
+		b = b[16:]
 	}
-	if len(b) >= 2 {
+	for len(b) >= 2 {
 		s += uint64(binary.BigEndian.Uint16(b))
 		b = b[2:]
 	}

@@ -36,10 +36,14 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	if e.Pos < 0 {
-		return fmt.Sprintf("filter: %s (in %q)", e.Detail, e.Expr)
+	text := e.Expr
+	if len(text) > 200 {
+		text = text[:200] + "..."
 	}
-	return fmt.Sprintf("filter: %s (at byte %d of %q)", e.Detail, e.Pos+1, e.Expr)
+	if e.Pos < 0 {
+		return fmt.Sprintf("filter: %s (in %q)", e.Detail, text)
+	}
+	return fmt.Sprintf("filter: %s (at byte %d of %q)", e.Detail, e.Pos+1, text)
 }
 
 // maxExpr bounds expressions; long lists of hosts stay far below.
