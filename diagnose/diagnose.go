@@ -60,6 +60,9 @@ type Observer interface {
 func Families() []Family {
 	return []Family{
 		tcpFamily(),
+		httpFamily(),
+		soapFamily(),
+		ftpFamily(),
 	}
 }
 

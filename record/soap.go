@@ -200,7 +200,7 @@ func (c *SOAPCall) Summary() string {
 }
 
 func (f *SOAPFault) String() string {
-	s := f.Code
+	s := strings.Join(append([]string{f.Code}, f.Subcodes...), ".")
 	if f.Reason != "" {
 		s += ": " + shorten(f.Reason, 80)
 	}

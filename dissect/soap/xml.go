@@ -467,7 +467,23 @@ func (t *tokenizer) problem(p []byte, at int, code, detail string) {
 		column = at - i
 	}
 	near := p[max(0, at-16):min(len(p), at+24)]
+	if t.nearSecret(near) {
+		near = []byte(record.Mask)
+	}
 	t.doc.problem(code, detail, line, column, t.offset+int64(at), near)
+}
+
+// nearSecret reports whether bytes that are to be quoted may hold a secret.
+func (t *tokenizer) nearSecret(near []byte) bool {
+	if n := len(t.starts); n > 0 && record.SecretElement(string(t.names[t.starts[n-1]:])) {
+		return true
+	}
+	for _, word := range [...]string{"passw", "pwd", "secret", "token"} {
+		if bytes.Contains(bytes.ToLower(near), []byte(word)) {
+			return true
+		}
+	}
+	return false
 }
 
 func clip(b []byte) string {

@@ -1,0 +1,231 @@
+package diagnose
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"sniff/record"
+)
+
+// soapFamily judges calls: faults and where they arose, answers that are no
+// SOAP, damage, time, and what is unsafe.
+func soapFamily() Family {
+	return Family{Name: "soap", Codes: soapCodes(), Session: func() Observer { return &soapObserver{failed: map[string]*record.SOAPCall{}} }}
+}
+
+const (
+	// slowCall is how long a call may take without being called slow.
+	slowCall = record.Seconds(5e9)
+	// bigEnvelope is the size from which an envelope is called big.
+	bigEnvelope = 10 << 20
+	// clockSlack is how far clocks may differ before it is said.
+	clockSlack = 5 * time.Minute
+	// maxFailed bounds the calls that are remembered to see them repeated.
+	maxFailed = 256
+)
+
+type soapObserver struct {
+	last       *record.HTTPExchange // the exchange that carried the call to come
+	failed     map[string]*record.SOAPCall
+	unanswered []*record.SOAPCall
+	tls        bool
+}
+
+func (o *soapObserver) See(r record.Record, rep *Reporter) {
+	switch r := r.(type) {
+	case *record.TLSHandshake:
+		o.tls = true
+	case *record.HTTPExchange:
+		o.last = r
+	case *record.SOAPCall:
+		o.call(r, rep)
+	}
+}
+
+func (o *soapObserver) call(c *record.SOAPCall, rep *Reporter) {
+	o.repeated(c, rep)
+	switch {
+	case c.Fault != nil:
+		o.fault(c, rep)
+	case c.Unanswered:
+		if len(o.unanswered) < 16 {
+			o.unanswered = append(o.unanswered, c)
+		}
+	default:
+		o.misfit(c, rep)
+	}
+	if c.ActionMismatch != "" {
+		rep.Raise("soap.action_mismatch", fmt.Sprintf("%s was called with action %q and wsa:Action %q", c.Name(), c.Action, c.ActionMismatch), c)
+	}
+	if c.Replayed != nil {
+		rep.Raise("soap.replay", fmt.Sprintf("%s repeats the %s of %s, %s later", c.Name(), c.Replayed.By, c.Replayed.Operation, c.Replayed.After), c)
+	}
+	if c.Latency > slowCall {
+		rep.Raise("soap.slow", slowTitle(c), c)
+	}
+	o.message(c, c.Request, "request", rep)
+	o.message(c, c.Response, "response", rep)
+	o.cut(c, rep)
+	rep.Explains("soap.replay", "soap.authentication")
+	rep.Explains("soap.expired", "soap.authentication")
+	rep.Explains("soap.malformed", "soap.fault_client")
+	rep.Explains("soap.cut", "soap.malformed")
+	rep.Explains("soap.namespace", "soap.version_mismatch")
+	rep.Explains("soap.media_type", "soap.refused")
+}
+
+// fault sorts a fault by who is at fault.
+func (o *soapObserver) fault(c *record.SOAPCall, rep *Reporter) {
+	title := fmt.Sprintf("%s failed with %s", c.Name(), c.Fault)
+	code := "soap.fault_server"
+	codes := append([]string{c.Fault.Code}, c.Fault.Subcodes...)
+	switch {
+	case has(codes, "FailedAuthentication", "InvalidSecurity", "InvalidSecurityToken", "SecurityTokenUnavailable", "FailedCheck", "Authentication"):
+		code = "soap.authentication"
+	case has(codes, "MustUnderstand"):
+		code = "soap.must_understand"
+		if names := mandatory(c.Request); names != "" {
+			title += "; mandatory headers: " + names
+		}
+	case has(codes, "VersionMismatch"):
+		code = "soap.version_mismatch"
+	case has(codes, "Client", "Sender"):
+		code = "soap.fault_client"
+	}
+	seen := record.Plain(c.Fault.String())
+	if d := details(c.Fault.Detail); d != "" {
+		seen = record.Plain(c.Fault.String() + " (" + d + ")")
+	}
+	rep.Raise(code, title, c, seen)
+	if strings.HasPrefix(c.StatusMisfit, "fault with") {
+		rep.Raise("soap.fault_with_success", fmt.Sprintf("the fault of %s came with HTTP status %d", c.Name(), c.Status), c)
+	}
+}
+
+func has(codes []string, wanted ...string) bool {
+	for _, c := range codes {
+		for _, w := range wanted {
+			if c == w {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// mandatory names the header blocks that must be understood.
+func mandatory(m *record.SOAPMessage) string {
+	if m == nil {
+		return ""
+	}
+	var names []string
+	for _, h := range m.Headers {
+		if h.MustUnderstand {
+			names = append(names, h.Name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// details writes a fault's detail in one line.
+func details(nodes []record.SOAPNode) string {
+	var parts []string
+	for i, n := range nodes {
+		if i == 4 {
+			break
+		}
+		switch {
+		case n.Value != "":
+			parts = append(parts, n.Name+": "+n.Value)
+		case len(n.Children) > 0:
+			parts = append(parts, n.Name+": "+details(n.Children))
+		default:
+			parts = append(parts, n.Name)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// misfit judges answers without a fault by their HTTP status and kind.
+func (o *soapObserver) misfit(c *record.SOAPCall, rep *Reporter) {
+	answer := fmt.Sprintf("%s answered %s with HTTP %d", c.Server, c.Name(), c.Status)
+	switch {
+	case c.Response != nil && c.Status >= 400:
+		rep.Raise("soap.result_with_error", answer+" and a result", c)
+	case c.Response != nil || c.Request == nil || c.Status == 0:
+	case c.Status == 502 || c.Status == 503 || c.Status == 504:
+		rep.Raise("soap.gateway", answer, c)
+	case c.Status >= 400 && c.Status < 500:
+		rep.Raise("soap.refused", answer+refusal(c), c)
+	case strings.HasPrefix(c.StatusMisfit, "HTML"):
+		rep.Raise("soap.html_answer", answer+" and a web page", c)
+	case c.StatusMisfit != "":
+		rep.Raise("soap.no_soap_answer", answer+": "+c.StatusMisfit, c)
+	}
+}
+
+// refusal says what a status of refusal means for a call.
+func refusal(c *record.SOAPCall) string {
+	switch c.Status {
+	case 401, 403:
+		return ": the credentials are missing or do not do"
+	case 404, 405:
+		return ": there is no service at " + c.Endpoint
+	case 413:
+		return fmt.Sprintf(": the call's %s are too much", record.Bytes(c.Request.Size))
+	case 415:
+		return ": it does not take this media type for SOAP " + c.Version
+	}
+	return ""
+}
+
+// slowTitle says where the time of a call went.
+func slowTitle(c *record.SOAPCall) string {
+	who, part := "the service", c.Waiting
+	if c.Sending > part {
+		who, part = "the client's sending", c.Sending
+	}
+	if c.Receiving > part {
+		who, part = "the sending of the answer", c.Receiving
+	}
+	return fmt.Sprintf("%s took %s, %s of it in %s", c.Name(), c.Latency, part, who)
+}
+
+// repeated finds calls that are sent again, byte for byte, after a failure.
+func (o *soapObserver) repeated(c *record.SOAPCall, rep *Reporter) {
+	if c.Request == nil || c.Request.Content == nil || c.Request.Content.SHA256 == "" || c.Request.Partial {
+		return
+	}
+	key := c.Endpoint + " " + c.Request.Content.SHA256
+	if before := o.failed[key]; before != nil {
+		after := record.Between(before.Time, c.Time)
+		rep.Raise("soap.repeated", fmt.Sprintf("%s was sent again %s after the first time (%s)", c.Name(), after, before.Summary()), c)
+	}
+	if (c.Unanswered || c.Status >= 500) && len(o.failed) < maxFailed {
+		o.failed[key] = c
+	}
+}
+
+// cut judges exchanges that end in the middle.
+func (o *soapObserver) cut(c *record.SOAPCall, rep *Reporter) {
+	x := o.last
+	if x == nil || x.Offset != c.Offset || x.Carries == "" {
+		return
+	}
+	switch {
+	case x.State == record.HTTPRequestCut && wasCut(x.Request):
+		rep.Raise("soap.cut", fmt.Sprintf("the request of %s ends after %s", c.Name(), record.Bytes(x.RequestSize)), c)
+	case x.State == record.HTTPResponseCut && wasCut(x.Response):
+		rep.Raise("soap.cut", fmt.Sprintf("the response to %s ends after %s", c.Name(), record.Bytes(x.ResponseSize)), c)
+	}
+}
+
+func (o *soapObserver) End(s *record.Session, rep *Reporter) {
+	if s.OneSided || s.End == record.EndOpen || s.ServerSide.Missing > 0 {
+		return
+	}
+	for _, c := range o.unanswered {
+		rep.Raise("soap.not_answered", fmt.Sprintf("%s was not answered; the connection: %s after %s", c.Name(), ended(s), record.Between(c.Time, s.Time.Add(s.Duration.Duration()))), c)
+	}
+}
