@@ -26,7 +26,7 @@ type expectations struct {
 	mu       sync.Mutex
 	expected map[netip.AddrPort][]*expectation
 	all      []*expectation // in order of announcement
-	probing  map[netip.AddrPort][]*Session
+	probing  map[netip.AddrPort]*waiters
 }
 
 // expectation is one announced connection.
@@ -169,12 +169,7 @@ func (es *expectations) add(x *expectation, now time.Time) *Session {
 	es.expected[x.Server] = append(es.expected[x.Server], x)
 	es.all = append(es.all, x)
 	es.setEarliest()
-	for _, s := range es.probing[x.Server] {
-		if now.Sub(s.conn.Start) <= x.TTL {
-			return s
-		}
-	}
-	return nil
+	return es.probing[x.Server].since(now.Add(-x.TTL))
 }
 
 // remove reports whether x was still waited for.
@@ -274,10 +269,13 @@ func (es *expectations) waitFor(s *Session) {
 	es.mu.Lock()
 	defer es.mu.Unlock()
 	if es.probing == nil {
-		es.probing = map[netip.AddrPort][]*Session{}
+		es.probing = map[netip.AddrPort]*waiters{}
 	}
 	key := unmap(s.conn.Server)
-	es.probing[key] = append(es.probing[key], s)
+	if es.probing[key] == nil {
+		es.probing[key] = &waiters{}
+	}
+	es.probing[key].push(s)
 	s.waiting = true
 }
 
@@ -286,10 +284,7 @@ func (es *expectations) leave(s *Session) {
 	es.mu.Lock()
 	defer es.mu.Unlock()
 	key := unmap(s.conn.Server)
-	left := slices.DeleteFunc(es.probing[key], func(o *Session) bool { return o == s })
-	if len(left) > 0 {
-		es.probing[key] = left
-	} else {
+	if w := es.probing[key]; w.remove(s) {
 		delete(es.probing, key)
 	}
 }

@@ -58,7 +58,9 @@ type Session struct {
 	nextExpiry time.Time
 	onExpect   func(*dissect.Expectation)
 
-	waiting     bool // in the engine's list of sessions in probing
+	waiting     bool     // in the engine's list of sessions in probing
+	older       *Session // its neighbours there
+	newer       *Session
 	broken      bool // a dissector panicked: nothing is read any more
 	closed      bool
 	downgrading bool
