@@ -1,0 +1,138 @@
+package diagnose
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"sniff/record"
+)
+
+// ftpFindings plays records of one session to a watcher and lists what it
+// found, as "code: title" or "code < cause".
+func ftpFindings(t *testing.T, rs ...record.Record) []string {
+	t.Helper()
+	var got []string
+	w := NewWatcher(record.SinkFunc(func(r record.Record) error {
+		if f, ok := r.(*record.Finding); ok {
+			s := f.Code
+			if f.Cause != "" {
+				s += " < " + f.Cause
+			}
+			got = append(got, s+": "+f.Title)
+		}
+		return nil
+	}), []Family{ftpFamily()})
+	for _, r := range append(rs, &record.Session{}) {
+		h := r.Head()
+		h.Session, h.RecordKind = "s1", r.Kind()
+		if !h.Client.IsValid() {
+			h.Client, h.Server = netip.MustParseAddrPort("192.0.2.10:40000"), netip.MustParseAddrPort("192.0.2.20:21")
+		}
+		if err := w.Write(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func exchange(command, arg, user string, code int, text string) *record.FTPExchange {
+	x := &record.FTPExchange{Command: command, Arg: record.Plain(arg), User: user, Result: record.FTPOk}
+	x.Replies = []record.FTPReply{{Code: code, Lines: []string{text}}}
+	if code >= 400 {
+		x.Result = record.FTPFailed
+	}
+	return x
+}
+
+func addr(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
+
+func TestFTPFindings(t *testing.T) {
+	login := exchange("PASS", "***", "bob", 230, "In")
+	tests := []struct {
+		name    string
+		records []record.Record
+		want    []string // beginnings
+	}{
+		{"all is well", []record.Record{login, &record.FTPTransfer{
+			Command: "RETR", Path: "/a", Direction: "download", Outcome: record.TransferComplete, Bytes: 5, Completion: 226,
+			DataSession: "d", DataFrom: addr("192.0.2.10:40001"), DataTo: addr("192.0.2.20:5001"), Endpoint: addr("192.0.2.20:5001"),
+		}}, nil},
+		{"firewall drops the passive port", []record.Record{login, &record.FTPTransfer{
+			Command: "LIST", Direction: "listing", Outcome: record.TransferUnopened, Reason: "the data connection was unanswered", Completion: 425,
+			DataSession: "d", DataFrom: addr("192.0.2.10:40001"), DataTo: addr("192.0.2.20:5001"), Endpoint: addr("192.0.2.20:5001"), DataEnd: record.EndUnanswered,
+		}}, []string{"ftp.passive_unreachable: 192.0.2.10 could not reach 192.0.2.20:5001 for LIST: the data connection was unanswered"}},
+		{"private address behind translation", []record.Record{login, &record.FTPTransfer{
+			Command: "LIST", Direction: "listing", Outcome: record.TransferUnopened, Reason: "425 Timeout", Completion: 425, Endpoint: addr("10.0.0.5:5001"),
+		}}, []string{
+			"ftp.private_address: the server at 192.0.2.20 announced 10.0.0.5:5001",
+			"ftp.passive_unreachable < ftp.private_address: 192.0.2.10 could not reach 10.0.0.5:5001",
+		}},
+		{"active mode blocked", []record.Record{login, &record.FTPTransfer{
+			Command: "RETR", Path: "/a", Outcome: record.TransferUnopened, Active: true, Completion: 425, Reason: "425 Failed", Endpoint: addr("192.0.2.10:5000"),
+		}}, []string{"ftp.active_unreachable: 192.0.2.20 could not connect back to 192.0.2.10:5000 for RETR"}},
+		{"bounce", []record.Record{login, func() record.Record {
+			x := exchange("PORT", "198,51,100,9,0,25", "bob", 200, "OK")
+			x.Endpoint = addr("198.51.100.9:25")
+			return x
+		}()}, []string{"ftp.bounce: 192.0.2.10 asked 192.0.2.20:21 to connect to 198.51.100.9:25: 200 OK"}},
+		{"stranger on the data port", []record.Record{login, &record.FTPTransfer{
+			Command: "RETR", Path: "/a", Direction: "download", Outcome: record.TransferComplete, DataSession: "d",
+			DataFrom: addr("203.0.113.7:6000"), DataTo: addr("192.0.2.20:5001"), Endpoint: addr("192.0.2.20:5001"),
+		}}, []string{"ftp.hijack: 203.0.113.7:6000, not the client 192.0.2.10"}},
+		{"image as text", []record.Record{login, &record.FTPTransfer{
+			Command: "RETR", Path: "/a.png", Direction: "download", Outcome: record.TransferComplete, Type: "A",
+			LineEnds: &record.LineEnds{CRLF: 12, CR: 3, NUL: 40}, Content: &record.Content{Detected: "image/png"},
+		}}, []string{"ftp.ascii_damage: RETR /a.png is image/png"}},
+		{"text as text", []record.Record{login, &record.FTPTransfer{
+			Command: "RETR", Path: "/a.txt", Direction: "download", Outcome: record.TransferComplete, Type: "A",
+			LineEnds: &record.LineEnds{CRLF: 12}, Content: &record.Content{Detected: "text/plain"},
+		}}, nil},
+		{"reuse demanded", []record.Record{login, &record.FTPTransfer{
+			Command: "LIST", Outcome: record.TransferShort, Completion: 522, Reply: "SSL connection failed: session reuse required",
+		}}, []string{"ftp.session_reuse: 192.0.2.20:21 wants the TLS session"}},
+		{"guessing", func() []record.Record {
+			var rs []record.Record
+			for range 12 {
+				rs = append(rs, exchange("PASS", "***", "root", 530, "No"))
+			}
+			return rs
+		}(), []string{
+			`ftp.login_failed: 192.0.2.10 could not log in to 192.0.2.20:21 as "root": 530 No`,
+			`ftp.guessing: 192.0.2.10 failed to log in to FTP 12 times as "root"`,
+		}},
+		{"password in the clear", []record.Record{login, &record.Credential{
+			Account: "bob", Secret: record.NewSecret("x", "t"), Exposure: record.ExposureClear,
+		}}, []string{`ftp.cleartext_password: 192.0.2.10 sent the password of "bob"`}},
+		{"anonymous may write", []record.Record{exchange("PASS", "***", "anonymous", 230, "In"), &record.FTPTransfer{
+			Command: "STOR", Path: "/in/x", Direction: "upload", User: "anonymous", Outcome: record.TransferComplete,
+		}}, []string{"ftp.anonymous_write: anonymous stored /in/x"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, r := range tt.records {
+				*r.Head() = record.Header{}
+			}
+			got := ftpFindings(t, tt.records...)
+			if len(got) != len(tt.want) {
+				t.Fatalf("got %q, want %q", got, tt.want)
+			}
+			for i := range got {
+				if !strings.HasPrefix(got[i], tt.want[i]) {
+					t.Errorf("got %q, want it to begin with %q", got[i], tt.want[i])
+				}
+			}
+		})
+	}
+}
+
+func TestFTPCodesAreWhole(t *testing.T) {
+	for _, i := range ftpCodes() {
+		if !strings.HasPrefix(i.Code, "ftp.") || i.Severity.Level() == 0 || !strings.HasSuffix(i.Explanation, ".") {
+			t.Errorf("%q is not whole", i.Code)
+		}
+	}
+}
