@@ -1,0 +1,142 @@
+package diagnose
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"sniff/record"
+)
+
+// TestRefusalWords checks that replies as real servers write them get the
+// code that a postmaster would give them.
+func TestRefusalWords(t *testing.T) {
+	for _, c := range []struct {
+		verb, enhanced, text string
+		code                 int
+		want                 string
+	}{
+		{"RCPT", "5.1.1", "<x@y>: Recipient address rejected: User unknown in local recipient table", 550, "smtp.unknown_recipient"},
+		{"RCPT", "", "Unrouteable address", 550, "smtp.unknown_recipient"},
+		{"RCPT", "5.7.1", "<x@y>: Relay access denied", 554, "smtp.relay_denied"},
+		{"RCPT", "", "relay not permitted", 550, "smtp.relay_denied"},
+		{"RCPT", "4.2.2", "The email account that you tried to reach is over quota", 452, "smtp.mailbox_full"},
+		{"RCPT", "5.7.1", "Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org", 554, "smtp.blocklisted"},
+		{"RCPT", "4.2.0", "<x@y>: Recipient address rejected: Greylisted, see http://postgrey.example", 450, "smtp.greylisted"},
+		{"RCPT", "4.7.1", "Client host rejected: cannot find your hostname, [192.0.2.1]", 450, "smtp.reverse_name"},
+		{"RCPT", "5.5.2", "<laptop>: Helo command rejected: need fully-qualified hostname", 504, "smtp.hello_refused"},
+		{"RCPT", "4.5.3", "Too many recipients", 452, "smtp.too_many_recipients"},
+		{"MAIL", "5.3.4", "Message size exceeds fixed limit", 552, "smtp.too_big"},
+		{"MAIL", "5.1.8", "<a@x>: Sender address rejected: Domain not found", 550, "smtp.sender_refused"},
+		{"MAIL", "5.7.0", "Must issue a STARTTLS command first", 530, "smtp.tls_required"},
+		{"MAIL", "5.7.0", "Authentication required", 530, "smtp.auth_required"},
+		{"MAIL", "", "Requested action not taken: parameter FOO not known", 555, "smtp.parameter_refused"},
+		{"MAIL", "4.3.1", "Insufficient system storage", 452, "smtp.server_full"},
+		{".", "5.7.26", "Unauthenticated email from x is not accepted due to domain's DMARC policy", 550, "smtp.sender_policy"},
+		{".", "5.7.1", "This message looks like spam", 554, "smtp.content_refused"},
+		{".", "5.4.6", "Too many hops", 554, "smtp.mail_loop"},
+		{".", "4.7.28", "Our system has detected an unusual rate of mail", 421, "smtp.rate_limited"},
+		{"greeting", "", "your address is not welcome", 554, "smtp.refused_at_greeting"},
+		{"greeting", "4.3.2", "too busy", 421, "smtp.server_closing"},
+		{"EHLO", "5.7.1", "name refused", 550, "smtp.hello_refused"},
+		{"RCPT", "5.6.7", "address requires SMTPUTF8", 553, "smtp.utf8_unsupported"},
+		{"RCPT", "5.1.3", "bad address syntax", 501, "smtp.address_syntax"},
+		{"RCPT", "5.1.10", "the domain takes no mail", 556, "smtp.domain_without_mail"},
+		{"RCPT", "4.3.0", "temporary lookup failure", 451, "smtp.deferred"},
+		{"RCPT", "5.0.0", "no", 550, "smtp.refused"},
+	} {
+		r := &record.SMTPReply{Code: c.code, Enhanced: c.enhanced, Text: []string{c.text}}
+		if got := smtpRefusal(c.verb, r); got != c.want {
+			t.Errorf("%s %d %s %q: %s, want %s", c.verb, c.code, c.enhanced, c.text, got, c.want)
+		}
+		if _, ok := Explain(c.want); !ok {
+			t.Errorf("%s is not in the catalogue", c.want)
+		}
+	}
+}
+
+// session plays records of one session through a watcher and returns the
+// codes of its findings.
+func findingsOf(t *testing.T, end string, records ...record.Record) []string {
+	t.Helper()
+	var codes []string
+	w := NewWatcher(record.SinkFunc(func(r record.Record) error {
+		if f, ok := r.(*record.Finding); ok {
+			codes = append(codes, f.Code)
+			if strings.Contains(f.Title, "%!") {
+				t.Errorf("title %q", f.Title)
+			}
+		}
+		return nil
+	}), Families())
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	head := func(h *record.Header) {
+		h.Session, h.Time = "s", at
+		h.Client, h.Server = netip.MustParseAddrPort("192.0.2.10:4000"), netip.MustParseAddrPort("192.0.2.20:25")
+	}
+	for _, r := range records {
+		head(r.Head())
+		if err := w.Write(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := &record.Session{End: end, EndedBy: "client", Duration: record.Seconds(time.Minute)}
+	head(&s.Header)
+	s.Protocol = "smtp"
+	if err := w.Write(s); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return codes
+}
+
+func say(verb string, code int, text string) *record.SMTPExchange {
+	return &record.SMTPExchange{Verb: verb, Reply: &record.SMTPReply{Code: code, Text: []string{text}}}
+}
+
+func TestSMTPFindings(t *testing.T) {
+	hello := func(caps ...string) *record.SMTPExchange {
+		x := say("EHLO", 250, "mx.example")
+		x.Capabilities = caps
+		return x
+	}
+	silent := &record.SMTPExchange{Greeting: true, Unanswered: "closed"}
+	cases := []struct {
+		name    string
+		end     string
+		records []record.Record
+		want    string
+	}{
+		{"a healthy delivery inside TLS", record.EndClosed, []record.Record{
+			hello("STARTTLS"), say("STARTTLS", 220, "go"), say("MAIL", 250, "ok"), say("RCPT", 250, "ok"), say("DATA", 354, "go"), say(".", 250, "ok"),
+			&record.SMTPMessage{TLS: true, From: "a@x", Outcome: record.MailDelivered, Transfer: "DATA"}}, ""},
+		{"the refusal of DATA is a symptom of refused recipients", record.EndClosed, []record.Record{
+			hello(), say("MAIL", 250, "ok"), say("RCPT", 550, "no such user"), say("DATA", 554, "no valid recipients")}, "smtp.unknown_recipient"},
+		{"EHLO unknown, HELO taken", record.EndClosed, []record.Record{say("EHLO", 502, "what"), say("HELO", 250, "ok")}, ""},
+		{"never greeted", record.EndClosed, []record.Record{silent}, "smtp.no_greeting"},
+		{"lost behind the dot", record.EndReset, []record.Record{
+			&record.SMTPMessage{Complete: true, Outcome: record.MailUnknown, Transfer: "DATA"},
+			&record.SMTPExchange{Verb: ".", Unanswered: "reset"}}, "smtp.lost_after_data smtp.no_reply"},
+		{"password in the clear, refused", record.EndClosed, []record.Record{
+			hello("AUTH PLAIN"), &record.Credential{Account: "bob", Mechanism: "PLAIN", Secret: record.NewSecret("x", "t"), Exposure: record.ExposureClear},
+			say("AUTH", 535, "no")}, "smtp.password_in_clear smtp.auth_failed"},
+		{"larger than offered", record.EndClosed, []record.Record{
+			hello("SIZE 1000"), &record.SMTPMessage{Size: 2000, TLS: true, Outcome: record.MailDelivered, Transfer: "DATA"}}, "smtp.over_offered_size"},
+		{"smuggled", record.EndClosed, []record.Record{
+			&record.Anomaly{Code: "smtp_smuggling"}, &record.Anomaly{Code: "smtp_smuggling_accepted"}, say("QUIT", 221, "bye")}, "smtp.smuggling_accepted smtp.smuggling"},
+		{"greylisted is no error", record.EndClosed, []record.Record{hello(), say("MAIL", 250, "ok"), say("RCPT", 451, "greylisted")}, "smtp.greylisted"},
+		{"unencrypted", record.EndClosed, []record.Record{
+			hello("STARTTLS"), &record.SMTPMessage{Outcome: record.MailDelivered, Transfer: "DATA"}}, "smtp.not_encrypted"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			got := strings.Join(findingsOf(t, c.end, c.records...), " ")
+			if got != c.want {
+				t.Errorf("findings %q, want %q", got, c.want)
+			}
+		})
+	}
+}
