@@ -7,6 +7,28 @@
 // bytes as they come, and closes it. Costly work may happen beside the engine's
 // goroutine: the carrier looks at the Result only inside dissect.Env.Defer,
 // where Result.Wait gives the finished record.
+//
+// How it works: Body.Write copies into chunks, which a worker pushes through
+// the body's stages (reading.go): content codings (coding.go: gzip, deflate in
+// both its meanings, br, zstd, stacked), transfer encodings (base64, quoted-
+// printable, uuencode, also broken ones), then the MIME tree (tree.go, lines.go)
+// or a single leaf (leaf.go). A leaf's type is told by its first kilobyte; it is
+// digested, offered to the loads and to the store. Nothing is gathered but what
+// one line or one head needs, and everything has a bound in Limits. A body that
+// fits into its first chunk is read in a batch with others, or by whoever asks
+// for its result first. Neither the number of workers nor the cutting of the
+// bytes changes a result.
+//
+// Holes are never closed: what lies on both sides of one is not joined to a
+// line, a group of base64, a field or a first kilobyte; a compressed body ends
+// at it. Whatever a hole touches is Partial, and its digests are of what is
+// there.
+//
+// Mail is read by RFC 5322 (head), 2045 to 2049, 2183, 2231 and 2387 (MIME),
+// 6532 (UTF-8), 3464, 8098 and 5965 (reports), 8601, 6376 and 8617 (what
+// authentication fields say; nothing is verified), and by what mailers write
+// instead. Not undone are encryption, TNEF, archives, yEnc, message/partial and
+// the coding "compress"; they are named by their types.
 package content
 
 import (

@@ -224,6 +224,7 @@ func (t *tree) openBody(c *record.Content, h *partHead, from entity, level int) 
 	}
 	c.Disposition = clip(h.disposition.name, 64)
 	c.ID = clip(h.id, 1024)
+	c.Location = clip(h.location, 1024)
 	rd := t.rd
 	deep := t.depth+level >= rd.r.config.Limits.Depth
 	isMultipart := strings.HasPrefix(c.MediaType, "multipart/")
@@ -374,13 +375,14 @@ type partHead struct {
 	mt           mediaType
 	disposition  mediaType
 	encoding, id string
+	location     string
 }
 
 // readPartHead reads the MIME fields (RFC 2045, section 3). The first of
 // several of one name counts.
 func readPartHead(fields []field) (h partHead) {
 	h.fields = fields
-	seen := [4]bool{}
+	seen := [5]bool{}
 	once := func(i int) bool { was := seen[i]; seen[i] = true; return !was }
 	for i := range fields {
 		f := &fields[i]
@@ -397,6 +399,8 @@ func readPartHead(fields []field) (h partHead) {
 			h.disposition = parseType(clip(f.value, maxValue))
 		case f.is("Content-ID") && once(3):
 			h.id = trimID(f.value)
+		case f.is("Content-Location") && once(4):
+			h.location = strings.TrimSpace(f.value)
 		}
 	}
 	return h

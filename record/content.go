@@ -9,6 +9,7 @@ type Content struct {
 	Charset   string   `json:"charset,omitempty" doc:"declared character set"`
 	Encoding  string   `json:"encoding,omitempty" doc:"transfer or content codings that were undone, outermost first"`
 	ID        string   `json:"id,omitempty" doc:"Content-ID without brackets"`
+	Location  string   `json:"location,omitempty" doc:"Content-Location, as it stands"`
 	Path      string   `json:"path,omitempty" doc:"place in the MIME tree, such as 1.2"`
 	Size      int64    `json:"size" doc:"bytes after decoding"`
 	WireSize  int64    `json:"wire_size,omitempty" doc:"bytes before decoding, where they differ"`
