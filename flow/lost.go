@@ -51,6 +51,9 @@ func (e *Engine) settle(c *tcpConn) {
 			if !h.waits() {
 				continue
 			}
+			if h.waited == 0 || h.acknowledged() && int32(h.judged-h.next) <= 0 {
+				h.waited, h.judged = 0, h.claim
+			}
 			if h.sure() && h.waited >= sureSegments || h.acknowledged() && h.waited >= claimSegments {
 				if e.lose(c, x, false) {
 					e.drain(c)
@@ -75,7 +78,7 @@ func (c *tcpConn) waited() {
 }
 
 // lose delivers the front of the hole of side x as a gap: as far as the other
-// side acknowledged it, or with force all of it. It reports whether the side
+// side acknowledged it when the wait began, or with force all of it. It reports whether the side
 // got on.
 func (e *Engine) lose(c *tcpConn, x int, force bool) bool {
 	h := &c.half[x]
@@ -93,11 +96,22 @@ func (e *Engine) lose(c *tcpConn, x int, force bool) bool {
 	default:
 		known = false
 	}
-	if h.acknowledged() && (!known || !force && int32(h.claim-to) < 0) {
-		to = h.claim
+	if h.acknowledged() {
+		claim := h.claim
+		if !force && int32(h.judged-claim) < 0 {
+			claim = h.judged
+		}
+		if !known || !force && int32(claim-to) < 0 {
+			to = claim
+		}
 	}
 	n := to - h.next
 	switch {
+	case int32(n) <= 0:
+		if !known {
+			h.top = h.next
+		}
+		return false
 	case known && n > maxLeap && force && !h.acknowledged() && c.half[x^1].started:
 		e.dropAhead(c, x)
 		return true
@@ -109,11 +123,6 @@ func (e *Engine) lose(c *tcpConn, x int, force bool) bool {
 		h.top = h.next
 		h.waited = 0
 		return true
-	case n == 0:
-		if !known {
-			h.top = h.next
-		}
-		return false
 	}
 	e.gap(c, x, n, t, packet)
 	return true

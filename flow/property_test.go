@@ -2,6 +2,7 @@ package flow
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -117,6 +118,89 @@ func TestDialogueKeepsItsOrder(t *testing.T) {
 			if i >= len(want) || i >= len(h.log) || want[i] != h.log[i] {
 				t.Fatalf("heard %v, want %v", h, want)
 			}
+		}
+	})
+}
+
+// TestLossIsCountedExactly drops packets of a dialogue from the capture and
+// lets others overtake: what was captured is delivered at its place, what was
+// not is a gap, to the byte.
+func TestLossIsCountedExactly(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var all []seg
+		next := [2]int{1, 1}
+		names := [2]string{"C", "S"}
+		for range rapid.IntRange(1, 12).Draw(t, "turns") {
+			x := rapid.IntRange(0, 1).Draw(t, "speaker")
+			for range rapid.IntRange(1, 6).Draw(t, "segments") {
+				text := make([]byte, rapid.IntRange(2, 9).Draw(t, "length"))
+				for i := range text {
+					text[i] = byte('a' + (next[x]+i)%26)
+				}
+				all = append(all, seg{from: names[x], flags: "A", seq: next[x], ack: next[x^1], data: string(text)})
+				next[x] += len(text)
+			}
+			if rapid.Bool().Draw(t, "acknowledges") {
+				all = append(all, seg{from: names[x^1], flags: "A", seq: next[x^1], ack: next[x]})
+			}
+		}
+		var captured [2]map[int]bool
+		captured[0], captured[1] = map[int]bool{}, map[int]bool{}
+		var kept []seg
+		for _, s := range all {
+			if rapid.IntRange(0, 9).Draw(t, "lost") < 2 {
+				continue
+			}
+			kept = append(kept, s)
+			x := map[string]int{"C": 0, "S": 1}[s.from]
+			for i := range len(s.data) {
+				captured[x][s.seq-1+i] = true
+			}
+		}
+		for i := 0; i+1 < len(kept); i++ {
+			if rapid.IntRange(0, 9).Draw(t, "overtakes") == 0 {
+				kept[i], kept[i+1] = kept[i+1], kept[i]
+				i++
+			}
+		}
+		w := newWire(Config{})
+		w.play(handshake...)
+		w.play(kept...)
+		w.play(
+			seg{from: "C", flags: "FA", seq: next[0], ack: next[1]},
+			seg{from: "S", flags: "FA", seq: next[1], ack: next[0] + 1},
+			seg{from: "C", flags: "A", seq: next[0] + 1, ack: next[1] + 1},
+		)
+		w.e.Close()
+		h := w.sessions[0]
+		off := [2]int{}
+		for _, l := range h.log {
+			x, data := map[string]int{"C": 0, "S": 1}[l[:1]], l[2:]
+			var n int64
+			switch {
+			case l == "closed client":
+			case data == "eof":
+			case strings.HasPrefix(data, "gap ") && isNumber(data[4:], &n):
+				for range n {
+					if captured[x][off[x]] {
+						t.Fatalf("byte %d of %s was captured and is said to be missing: %v", off[x], l[:1], h)
+					}
+					off[x]++
+				}
+			default:
+				for i := range len(data) {
+					if want := byte('a' + (1+off[x])%26); !captured[x][off[x]] || data[i] != want {
+						t.Fatalf("byte %d of %s is %c, want %c: %v", off[x], l[:1], data[i], want, h)
+					}
+					off[x]++
+				}
+			}
+		}
+		if off[0] != next[0]-1 || off[1] != next[1]-1 || len(h.wrong) > 0 {
+			t.Fatalf("streams have %v bytes, want %v: %v %v", off, next, h, h.wrong)
+		}
+		if last := h.log[len(h.log)-1]; last != "closed client" {
+			t.Fatalf("ended %s", last)
 		}
 	})
 }

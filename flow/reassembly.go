@@ -37,8 +37,9 @@ type tcpHalf struct {
 	origin  bool // the SYN or its acknowledgement told where the stream begins
 	claimed bool
 	finSeen bool
-	ended   bool  // EOF was delivered
-	waited  uint8 // segments of the connection since the hole is there
+	ended   bool   // EOF was delivered
+	waited  uint8  // segments of the connection since the hole is there
+	judged  uint32 // claim when that count began: what came later may be under way
 
 	off   int64 // offset of next
 	trail int64 // newest entry in the history
