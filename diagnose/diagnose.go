@@ -60,6 +60,7 @@ type Observer interface {
 func Families() []Family {
 	return []Family{
 		tcpFamily(),
+		sshFamily(),
 		smtpFamily(),
 		httpFamily(),
 		soapFamily(),

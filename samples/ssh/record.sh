@@ -120,7 +120,7 @@ case_of host-certificate ssh $key -p 2201 $host id
 case_of cipher-gcm ssh $key -c aes256-gcm@openssh.com -o HostKeyAlgorithms=ecdsa-sha2-nistp256 $host id
 case_of cipher-ctr-etm ssh $key -c aes128-ctr -m hmac-sha2-256-etm@openssh.com -o KexAlgorithms=curve25519-sha256 $host id
 case_of cipher-ctr-mac ssh $key -c aes256-ctr -m hmac-sha2-512 -o KexAlgorithms=ecdh-sha2-nistp521 $host id
-case_of cipher-cbc-etm ssh $key -p 2200 -o KexAlgorithms=+diffie-hellman-group1-sha1 -o Ciphers=aes128-cbc -o MACs=hmac-md5 \
+case_of legacy-group1 ssh $key -p 2200 -o KexAlgorithms=+diffie-hellman-group1-sha1 -o Ciphers=aes128-cbc -o MACs=hmac-md5 \
 	-o HostKeyAlgorithms=ssh-rsa $host id
 case_of rekey ssh $key -c aes128-gcm@openssh.com -o KexAlgorithms=curve25519-sha256 -o RekeyLimit=16K $host 'head -c 60000 report.bin'
 case_of compressed ssh $key -C $host 'ls -la'

@@ -1,0 +1,220 @@
+package diagnose
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"sniff/record"
+)
+
+const (
+	edKey  = "AAAAC3NzaC1lZDI1NTE5AAAAILZgG16GXMVK8EHcYLK+UACGGDACTGNZytullX/bJrVC"
+	edSum  = "SHA256:UHB8cmxxd8j22aZI49qqcOyGtnWoYIYz5OhaXBTv4vw"
+	edKey2 = "AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
+)
+
+// run gives records to a watcher and returns the findings by code.
+func run(families []Family, records ...record.Record) map[string]*record.Finding {
+	found := map[string]*record.Finding{}
+	w := NewWatcher(record.SinkFunc(func(r record.Record) error {
+		if f, ok := r.(*record.Finding); ok {
+			found[f.Code] = f
+		}
+		return nil
+	}), families)
+	open := map[string]*record.Session{}
+	for _, r := range records {
+		h := r.Head()
+		open[h.Session] = &record.Session{Header: *h, End: record.EndClosed}
+		if _, ok := r.(*record.Session); ok {
+			delete(open, h.Session)
+		}
+		if err := w.Write(r); err != nil {
+			panic(err)
+		}
+	}
+	for _, s := range open {
+		if err := w.Write(s); err != nil {
+			panic(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		panic(err)
+	}
+	return found
+}
+
+func sshHeader(n int) record.Header {
+	return record.Header{
+		Session: fmt.Sprint("s", n), Time: time.Unix(int64(1700000000+n), 0).UTC(),
+		Client: netip.MustParseAddrPort("192.0.2.10:40000"), Server: netip.MustParseAddrPort("192.0.2.20:22"),
+	}
+}
+
+func healthy(n int) *record.SSHHandshake {
+	return &record.SSHHandshake{
+		Header: sshHeader(n), Outcome: "encrypted", Terrapin: "protected", StrictKex: true,
+		ClientID:  &record.SSHIdentification{Software: "OpenSSH", Release: "10.0p1", Banner: "OpenSSH_10.0p1"},
+		ServerID:  &record.SSHIdentification{Software: "OpenSSH", Release: "10.0p1", Banner: "OpenSSH_10.0p1"},
+		ClientKex: &record.SSHKexInit{Kex: []string{"mlkem768x25519-sha256"}},
+		ServerKex: &record.SSHKexInit{Kex: []string{"mlkem768x25519-sha256"}},
+		Negotiated: &record.SSHNegotiated{
+			Kex: "mlkem768x25519-sha256", HostKey: "ssh-ed25519", CipherC2S: "aes256-gcm@openssh.com", CipherS2C: "aes256-gcm@openssh.com",
+			MACC2S: "implicit", MACS2C: "implicit", CompressionC2S: "none", CompressionS2C: "none",
+		},
+		HostKey: &record.SSHHostKey{Type: "ED25519", Algorithm: "ssh-ed25519", Bits: 256, SHA256: edSum, Key: edKey},
+	}
+}
+
+func TestSSHHealthyRaisesNothing(t *testing.T) {
+	h := healthy(1)
+	if found := run([]Family{sshFamily()}, h, &record.Session{Header: h.Header, End: record.EndClosed}); len(found) > 0 {
+		t.Errorf("findings of a healthy session: %v", found)
+	}
+}
+
+func TestSSHRules(t *testing.T) {
+	for _, c := range []struct {
+		code   string
+		title  string
+		change func(h *record.SSHHandshake)
+	}{
+		{"ssh.weak_algorithm", "3des-cbc", func(h *record.SSHHandshake) { h.Negotiated.CipherC2S = "3des-cbc" }},
+		{"ssh.terrapin", "Terrapin", func(h *record.SSHHandshake) { h.Terrapin = "exposed" }},
+		{"ssh.weak_host_key", "1024 bits", func(h *record.SSHHandshake) { h.HostKey.Type, h.HostKey.Bits = "RSA", 1024 }},
+		{"ssh.small_prime", "1024 bits", func(h *record.SSHHandshake) { h.Exchange = &record.SSHExchange{Family: "dh-gex", Bits: 1024} }},
+		{"ssh.no_common_algorithm", "key exchange method", func(h *record.SSHHandshake) {
+			h.Outcome, h.NoCommon = "no_common_algorithm", []string{"kex"}
+		}},
+		{"ssh.version_in_range", "regreSSHion", func(h *record.SSHHandshake) { h.ServerID.Release = "9.3p1" }},
+		{"ssh.certificate_invalid", "users", func(h *record.SSHHandshake) { h.HostKey.Certificate = &record.SSHCertificate{KeyID: "x"} }},
+		{"ssh.closed_at_once", "MaxStartups", func(h *record.SSHHandshake) {
+			h.Outcome, h.ServerID, h.ServerLines = "closed", nil, []string{"Exceeded MaxStartups"}
+		}},
+		{"ssh.handshake_closed", "kexinit", func(h *record.SSHHandshake) { h.Outcome, h.Reached = "closed", "kexinit" }},
+		{"ssh.ssh1", "SSH-1", func(h *record.SSHHandshake) { h.Outcome = "ssh1" }},
+	} {
+		h := healthy(1)
+		c.change(h)
+		f := run([]Family{sshFamily()}, h, &record.Session{Header: h.Header, End: record.EndClosed, EndedBy: "server"})[c.code]
+		if f == nil || !strings.Contains(f.Title, c.title) {
+			t.Errorf("%s: finding %v, want one with %q", c.code, f, c.title)
+		}
+	}
+}
+
+func TestSSHRepairedPackageIsNotInRange(t *testing.T) {
+	h := healthy(1)
+	h.ServerID = &record.SSHIdentification{Software: "OpenSSH", Release: "9.2p1", OS: "Debian 12", Package: "2+deb12u10", Banner: "OpenSSH_9.2p1"}
+	if f := run([]Family{sshFamily()}, h)["ssh.version_in_range"]; f != nil {
+		t.Errorf("a repaired package: %s", f.Title)
+	}
+}
+
+func TestSSHStalledByMTU(t *testing.T) {
+	h := healthy(1)
+	h.Outcome, h.Reached = "closed", "kexinit"
+	s := &record.Session{Header: h.Header, End: record.EndTimeout, Duration: record.Seconds(time.Minute)}
+	s.ClientSide.Retransmitted = 4344
+	if f := run([]Family{sshFamily()}, h, s)["ssh.handshake_stalled"]; f == nil {
+		t.Error("a large packet that is sent again in vain is no finding")
+	}
+}
+
+func TestSSHBruteForceIsOneFinding(t *testing.T) {
+	var records []record.Record
+	for i := range 25 {
+		h := healthy(i)
+		records = append(records, h,
+			&record.SSHAuth{Header: h.Header, Inferred: true, Result: "refused", Method: "password", Failures: 3, Confidence: record.ConfidenceHigh},
+			&record.Session{Header: h.Header, End: record.EndClosed})
+	}
+	h := healthy(99)
+	records = append(records, h,
+		&record.SSHAuth{Header: h.Header, Inferred: true, Result: "accepted", Method: "password", Confidence: record.ConfidenceHigh},
+		&record.Session{Header: h.Header, End: record.EndClosed})
+	found := run([]Family{sshFamily()}, records...)
+	f := found["ssh.brute_force"]
+	if f == nil || !strings.Contains(f.Title, "25 connections") || !strings.Contains(f.Title, "75 attempts") {
+		t.Errorf("brute force: %v", f)
+	}
+	if found["ssh.brute_force_succeeded"] == nil {
+		t.Error("the login behind it is no finding")
+	}
+}
+
+func TestSSHKeysOverSessions(t *testing.T) {
+	a, b, c := healthy(1), healthy(2), healthy(3)
+	b.HostKey.SHA256 = "SHA256:other"
+	c.Server = netip.MustParseAddrPort("192.0.2.30:22")
+	found := run([]Family{sshFamily()}, a, b, c)
+	if f := found["ssh.host_key_differs"]; f == nil || !strings.Contains(f.Title, "SHA256:other") || !strings.Contains(f.Title, edSum) {
+		t.Errorf("differing keys: %v", f)
+	}
+	if f := found["ssh.host_key_shared"]; f == nil || !strings.Contains(f.Title, "192.0.2.20, 192.0.2.30") {
+		t.Errorf("shared key: %v", f)
+	}
+}
+
+func TestKnownHosts(t *testing.T) {
+	for _, c := range []struct{ name, file, code string }{
+		{"known", "192.0.2.20 ssh-ed25519 " + edKey, ""},
+		{"known under a name", "server.example ssh-ed25519 " + edKey, ""},
+		{"known by a wildcard", "192.0.2.* ssh-ed25519 " + edKey, ""},
+		{"changed", "192.0.2.20 ssh-ed25519 " + edKey2, "ssh.host_key_changed"},
+		{"unknown", "192.0.2.99 ssh-ed25519 " + edKey2, "ssh.host_key_unknown"},
+		{"revoked", "@revoked * ssh-ed25519 " + edKey, "ssh.host_key_revoked"},
+		{"another port", "[192.0.2.20]:2222 ssh-ed25519 " + edKey2, "ssh.host_key_unknown"},
+	} {
+		file := filepath.Join(t.TempDir(), "known_hosts")
+		if err := os.WriteFile(file, []byte(c.file+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		k, err := LoadKnownHosts(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := run([]Family{KnownHostsFamily(k)}, healthy(1))
+		if c.code == "" && len(found) > 0 || c.code != "" && found[c.code] == nil {
+			t.Errorf("%s: findings %v, want %q", c.name, found, c.code)
+		}
+	}
+	if got, want := KnownHostsLine(healthy(1)), "192.0.2.20 ssh-ed25519 "+edKey; got != want {
+		t.Errorf("line %q, want %q", got, want)
+	}
+}
+
+func TestGradeSSH(t *testing.T) {
+	for _, c := range []struct {
+		list, name string
+		want       Level
+	}{
+		{"kex", "diffie-hellman-group1-sha1", Broken},
+		{"kex", "diffie-hellman-group14-sha1", Weak},
+		{"kex", "diffie-hellman-group14-sha256", Fine},
+		{"kex", "diffie-hellman-group18-sha512", Fine},
+		{"kex", "curve25519-sha256@libssh.org", Fine},
+		{"kex", "gss-group1-sha1-toWM5Slw5Ew8Mqkay+al2g==", Broken},
+		{"kex", "sntrup761x25519-sha512@openssh.com", PostQuantum},
+		{"kex", "mlkem1024nistp384-sha384", PostQuantum},
+		{"kex", "something", Unknown},
+		{"host_key", "ssh-rsa", Weak},
+		{"host_key", "rsa-sha2-512", Fine},
+		{"host_key", "ssh-dss", Broken},
+		{"cipher", "aes128-cbc", Weak},
+		{"cipher", "arcfour", Broken},
+		{"cipher", "aes256-ctr", Fine},
+		{"mac", "hmac-sha1-etm@openssh.com", Deprecated},
+		{"mac", "hmac-md5-96", Weak},
+		{"mac", "umac-128-etm@openssh.com", Fine},
+	} {
+		if got := GradeSSH(c.list, c.name); got.Level != c.want {
+			t.Errorf("%s %s is %s, want %s", c.list, c.name, got.Level, c.want)
+		}
+	}
+}
