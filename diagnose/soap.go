@@ -26,7 +26,6 @@ const (
 )
 
 type soapObserver struct {
-	last       *record.HTTPExchange // the exchange that carried the call to come
 	failed     map[string]*record.SOAPCall
 	unanswered []*record.SOAPCall
 	tls        bool
@@ -36,8 +35,6 @@ func (o *soapObserver) See(r record.Record, rep *Reporter) {
 	switch r := r.(type) {
 	case *record.TLSHandshake:
 		o.tls = true
-	case *record.HTTPExchange:
-		o.last = r
 	case *record.SOAPCall:
 		o.call(r, rep)
 	}
@@ -209,15 +206,13 @@ func (o *soapObserver) repeated(c *record.SOAPCall, rep *Reporter) {
 
 // cut judges exchanges that end in the middle.
 func (o *soapObserver) cut(c *record.SOAPCall, rep *Reporter) {
-	x := o.last
-	if x == nil || x.Offset != c.Offset || x.Carries == "" {
-		return
-	}
 	switch {
-	case x.State == record.HTTPRequestCut && wasCut(x.Request):
-		rep.Raise("soap.cut", fmt.Sprintf("the request of %s ends after %s", c.Name(), record.Bytes(x.RequestSize)), c)
-	case x.State == record.HTTPResponseCut && wasCut(x.Response):
-		rep.Raise("soap.cut", fmt.Sprintf("the response to %s ends after %s", c.Name(), record.Bytes(x.ResponseSize)), c)
+	case c.State == record.HTTPRequestCut && c.Request != nil && wasCut(c.Request.Content):
+		rep.Raise("soap.cut", fmt.Sprintf("the request of %s ends after %s", c.Name(), record.Bytes(c.Request.Size)), c)
+	case c.State == record.HTTPResponseCut && c.Response == nil:
+		rep.Raise("soap.cut", fmt.Sprintf("the response to %s ends too early", c.Name()), c)
+	case c.State == record.HTTPResponseCut && wasCut(c.Response.Content):
+		rep.Raise("soap.cut", fmt.Sprintf("the response to %s ends after %s", c.Name(), record.Bytes(c.Response.Size)), c)
 	}
 }
 

@@ -35,7 +35,7 @@ func (o *soapObserver) problem(c *record.SOAPCall, p record.SOAPXMLProblem, side
 	case "xml_malformed", "xml_undefined_prefix", "xml_empty":
 		code = "soap.malformed"
 	case "xml_truncated":
-		if o.last != nil && o.last.State != record.HTTPComplete {
+		if c.State != "" && c.State != record.HTTPComplete {
 			return // the cut is what is reported
 		}
 		code = "soap.malformed"

@@ -196,7 +196,11 @@ func appendFields(lines []Line, at time.Time, d Dir, fields []Field) []Line {
 	return lines
 }
 
-// appendBody adds one line for a body: what it is, with its text folded.
+// maxPartLines bounds the parts of one body that a dialogue shows.
+const maxPartLines = 20
+
+// appendBody adds a line for a body and each of its parts: what it is, with
+// its text folded.
 func appendBody(lines []Line, at time.Time, d Dir, c *Content, mediaType string) []Line {
 	if c == nil {
 		return lines
@@ -212,7 +216,18 @@ func appendBody(lines []Line, at time.Time, d Dir, c *Content, mediaType string)
 	if c.Partial {
 		text += ", not whole"
 	}
-	return append(lines, Line{Time: at, Dir: d, Text: Plain("[" + text + "]"), Fold: foldBody(c, mediaType)})
+	lines = append(lines, Line{Time: at, Dir: d, Text: Plain("[" + text + "]"), Fold: foldBody(c, mediaType)})
+	for i, part := range c.Parts {
+		if i == maxPartLines {
+			return append(lines, Line{Time: at, Dir: d, Text: Plain("[" + strconv.Itoa(len(c.Parts)-i) + " more parts]")})
+		}
+		kind := part.MediaType
+		if part.ID != "" {
+			kind += " <" + part.ID + ">"
+		}
+		lines = appendBody(lines, at, d, part, "part "+part.Path+" "+kind)
+	}
+	return lines
 }
 
 // wrapText puts plain text around one that may have secrets.

@@ -26,6 +26,7 @@ type SOAPCall struct {
 	Status         int          `json:"status,omitempty" doc:"HTTP status"`
 	StatusMisfit   string       `json:"status_misfit,omitempty" doc:"how the HTTP status belies the outcome: fault with 2xx, result with error status, HTML, empty"`
 	OneWay         bool         `json:"one_way,omitempty" doc:"the call was taken and no answer is meant to come in this exchange"`
+	State          string       `json:"state,omitempty" doc:"how much of the carrier's exchange was seen, as in http.exchange"`
 	Unanswered     bool         `json:"unanswered,omitempty" doc:"no response was seen"`
 	Fault          *SOAPFault   `json:"fault,omitempty" doc:"the fault that came back"`
 	Request        *SOAPMessage `json:"request,omitempty" doc:"the request, when it was seen"`
@@ -250,9 +251,6 @@ func (c *SOAPCall) Lines() []Line {
 		if m == nil {
 			continue
 		}
-		for _, p := range m.Problems {
-			lines = append(lines, Line{Time: at, Note: true, Text: Plain(p.String())})
-		}
 		for _, a := range m.Attachments {
 			if a.Missing {
 				lines = append(lines, Line{Time: at, Note: true, Text: Plain("part " + a.ID + " is referred to and did not come")})
@@ -260,15 +258,4 @@ func (c *SOAPCall) Lines() []Line {
 		}
 	}
 	return lines
-}
-
-func (p SOAPXMLProblem) String() string {
-	s := p.Code + ": " + p.Detail
-	if p.Line > 0 {
-		s += ", line " + strconv.Itoa(p.Line) + " column " + strconv.Itoa(p.Column)
-	}
-	if p.Near != "" {
-		s += ", near " + strconv.Quote(p.Near)
-	}
-	return s
 }

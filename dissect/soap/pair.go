@@ -148,6 +148,7 @@ func action(req *envelope) (first, other string) {
 // overHTTP adds what the HTTP exchange tells.
 func overHTTP(c *record.SOAPCall, r *record.HTTPExchange, req, resp *envelope) {
 	c.Carrier, c.Endpoint, c.Status, c.ResponseType = "http", r.URL, r.Status, r.ResponseType
+	c.State = r.State
 	c.Latency, c.Sending, c.Waiting, c.Receiving = r.Latency, r.Sending, r.Waiting, r.Receiving
 	if i := strings.IndexByte(c.Endpoint, '?'); i >= 0 {
 		c.Endpoint = c.Endpoint[:i]

@@ -126,7 +126,7 @@ func TestProblems(t *testing.T) {
 			}
 			p := e.msg.Problems[i]
 			if at := fmt.Sprintf("%d:%d", p.Line, p.Column); c.at != "" && size == 0 && at != c.at {
-				t.Errorf("%s: at %s, want %s (%s)", c.name, at, c.at, p)
+				t.Errorf("%s: at %s, want %s (%+v)", c.name, at, c.at, p)
 			}
 		}
 	}

@@ -1,0 +1,49 @@
+"""Makes the calls of one SOAP sample; the case is the first argument."""
+
+import socket
+import sys
+import xmlrpc.client
+
+case = sys.argv[1]
+
+if case in ("soap11", "soap12", "username-token", "username-digest"):
+    import zeep
+    from zeep.wsse.username import UsernameToken
+
+    wsse = None
+    if case.startswith("username"):
+        wsse = UsernameToken("alice", "secret1", use_digest=case.endswith("digest"))
+    port = 8012 if case == "soap12" else 8011
+    client = zeep.Client("http://server.example:%d/?wsdl" % port, wsse=wsse)
+    print(client.service.GetQuote("IBM"))
+    if wsse is None:
+        print(client.service.History("IBM", 12))
+        for symbol in ("NONE", "DOWN"):
+            try:
+                client.service.GetQuote(symbol)
+            except zeep.exceptions.Fault as fault:
+                print(fault.code, fault.message)
+
+elif case == "xml-rpc":
+    proxy = xmlrpc.client.ServerProxy("http://server.example:8020/")
+    print(proxy.divide(7, 2), proxy.system.listMethods())
+    try:
+        proxy.divide(1, 0)
+    except xmlrpc.client.Fault as fault:
+        print(fault)
+
+elif case == "pipelined":
+    call = (
+        '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>'
+        '<GetQuote xmlns="urn:stock.example"><symbol>%s</symbol></GetQuote></s:Body></s:Envelope>'
+    )
+    s = socket.create_connection(("server.example", 8030))
+    out = b""
+    for symbol, last in (("IBM", False), ("SUN", False), ("DEC", True)):
+        body = (call % symbol).encode()
+        out += b"POST /quotes HTTP/1.1\r\nHost: server.example:8030\r\nContent-Type: text/xml\r\n"
+        out += b'SOAPAction: "urn:stock.example#GetQuote"\r\nContent-Length: %d\r\n' % len(body)
+        out += (b"Connection: close\r\n" if last else b"") + b"\r\n" + body
+    s.sendall(out)
+    while s.recv(65536):
+        pass
