@@ -11,14 +11,26 @@ const maxAddresses = 1000
 // recipients:;"). Encoded words are decoded last, so that a comma inside of
 // one separates nothing.
 func addresses(list []string, s, charset string) []string {
+	broken := false
 	for s != "" && len(list) < maxAddresses {
-		end, kind := nextSeparator(s)
+		end, kind := len(s), byte(0)
+		if !broken {
+			end, kind, broken = nextSeparator(s)
+		}
+		if broken {
+			// What never closes must not swallow the rest of the list: commas
+			// alone separate from here on.
+			if end = strings.IndexByte(s, ','); end < 0 {
+				end = len(s)
+			}
+			kind = ','
+		}
 		one := s[:end]
 		rest := s[min(end+1, len(s)):]
 		switch kind {
 		case ':':
 			// A group begins: its name is dropped unless it is empty.
-			if close, k := nextSeparator(rest); k == ';' && strings.TrimSpace(rest[:close]) == "" {
+			if close, k, _ := nextSeparator(rest); k == ';' && strings.TrimSpace(rest[:close]) == "" {
 				list = append(list, clip(decodeText(strings.TrimSpace(one), charset)+":;", 1024))
 				rest = rest[min(close+1, len(rest)):]
 			}
@@ -33,8 +45,9 @@ func addresses(list []string, s, charset string) []string {
 }
 
 // nextSeparator finds the first comma, semicolon or group colon of s that is
-// outside of quotes, comments and angle brackets.
-func nextSeparator(s string) (int, byte) {
+// outside of quotes, comments and angle brackets. broken says that one of these
+// never closes.
+func nextSeparator(s string) (at int, separator byte, broken bool) {
 	comment, quoted, angle := 0, false, false
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
@@ -56,16 +69,10 @@ func nextSeparator(s string) (int, byte) {
 			angle = false
 		case angle:
 		case c == ',' || c == ';' || c == ':':
-			return i, c
+			return i, c, false
 		}
 	}
-	// What never closes must not swallow the rest of the list.
-	if quoted || comment > 0 || angle {
-		if i := strings.IndexByte(s, ','); i >= 0 {
-			return i, ','
-		}
-	}
-	return len(s), 0
+	return len(s), 0, quoted || comment > 0 || angle
 }
 
 // mailbox reads one mailbox: name and angle-addr, or a bare addr-spec whose

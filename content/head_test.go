@@ -54,9 +54,11 @@ func TestAddresses(t *testing.T) {
 		{"a@x;b@x", []string{"a@x", "b@x"}},
 		{`"never closed <a@x>, b@x`, []string{"never closed <a@x>", "b@x"}},
 		{", ,", nil},
+		{"<,<,(,a@x", []string{"a@x"}},
+		{strings.Repeat("<,", 1<<20) + "a@x", []string{"a@x"}},
 	} {
 		if got := addresses(nil, test.in, ""); !slices.Equal(got, test.want) {
-			t.Errorf("%q: got %q, want %q", test.in, got, test.want)
+			t.Errorf("%.100q: got %q, want %q", test.in, got, test.want)
 		}
 	}
 }
