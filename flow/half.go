@@ -22,12 +22,13 @@ type half struct {
 	first  int
 	last   record.Stamp // of the latest event
 
-	held      bool
-	heldSince time.Time
-	opaque    bool // nobody reads it any more
-	ended     bool // EOF came
-	running   bool // its consume loop is on the stack
-	gated     bool // waits for its first TLS record, see upgrade.go
+	held       bool
+	heldSince  time.Time
+	opaque     bool  // nobody reads it any more,
+	unreadable int64 // from this offset on
+	ended      bool  // EOF came
+	running    bool  // its consume loop is on the stack
+	gated      bool  // waits for its first TLS record, see upgrade.go
 }
 
 // mark says when the bytes from off on came.
@@ -77,6 +78,21 @@ func (h *half) keep() {
 		h.own.b = append(h.own.b[:0], h.unread...)
 		h.unread = h.own.b
 	}
+}
+
+// turnOpaque gives up what is unread and all that comes.
+func (h *half) turnOpaque() {
+	h.opaque, h.held, h.unreadable = true, false, h.read
+	h.drop()
+}
+
+// end is the offset that EOF is told: where the stream ended, or where it
+// became unreadable.
+func (h *half) end() int64 {
+	if h.opaque {
+		return h.unreadable
+	}
+	return h.read
 }
 
 func (h *half) free() {

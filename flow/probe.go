@@ -313,11 +313,9 @@ func (p *prober) take() []event {
 // play gives the stage events as they arrived. A layer that the stage gets in
 // between takes the rest.
 func (st *stage) play(queue []event) {
-	outer, to := st.outer, st
+	outer := st.outer
 	for _, ev := range queue {
-		for to.outer != outer {
-			to = to.outer
-		}
+		to := st.below(outer)
 		switch ev.kind {
 		case evData:
 			to.data(ev.dir, ev.b, ev.at)

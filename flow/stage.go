@@ -51,12 +51,7 @@ type stage struct {
 }
 
 // entry returns the outermost stage around st, which takes its bytes.
-func (st *stage) entry() *stage {
-	for st.outer != nil {
-		st = st.outer
-	}
-	return st
-}
+func (st *stage) entry() *stage { return st.below(nil) }
 
 // data takes the next bytes of dir.
 func (st *stage) data(dir dissect.Dir, b []byte, at record.Stamp) {
@@ -72,14 +67,35 @@ func (st *stage) data(dir dissect.Dir, b []byte, at record.Stamp) {
 		st.probe.data(dir, b, at)
 		st.decide()
 	default:
+		outer := st.outer
 		st.expireHolds(at.Time)
-		if h.held && len(h.unread)+len(b) > st.s.e.cfg.Limits.Held {
-			st.letGo(dir)
+		if to, moved := st.moved(outer); moved || h.opaque || st.s.broken {
+			to.data(dir, b, at)
+			return
 		}
 		h.take(b, at)
 		st.run(dir)
+		for h.held && len(h.unread) > st.s.e.cfg.Limits.Held {
+			st.letGo(dir)
+		}
 		h.keep()
 	}
+}
+
+// moved reports whether bytes that were read just now gave the stream to
+// someone else, and to whom: a layer below, or a prober.
+func (st *stage) moved(outer *stage) (*stage, bool) {
+	to := st.below(outer)
+	return to, to != st || st.mode != reading || st.upgrading
+}
+
+// below returns the stage that takes the bytes which once came to st from
+// outer: st itself, or a layer that was put in between.
+func (st *stage) below(outer *stage) *stage {
+	for st.outer != outer {
+		st = st.outer
+	}
+	return st
 }
 
 // gap says that n bytes of dir are missing here; n < 0: unknown how many.
@@ -96,7 +112,12 @@ func (st *stage) gap(dir dissect.Dir, n int64, at record.Stamp) {
 		st.decide()
 		return
 	case st.mode == reading && !h.opaque && !st.s.broken:
+		outer := st.outer
 		st.letGo(dir)
+		if to, moved := st.moved(outer); moved {
+			to.gap(dir, n, at)
+			return
+		}
 	}
 	h.last = at
 	from := h.read
@@ -131,10 +152,11 @@ func (st *stage) eof(dir dissect.Dir, at record.Stamp) {
 		if h.gated {
 			st.openGate(dir, true)
 		}
+		outer := st.outer
 		h.held = false
 		st.run(dir)
-		if st.mode == probing || st.upgrading {
-			st.eof(dir, at) // the last bytes handed the stream on
+		if to, moved := st.moved(outer); moved {
+			to.eof(dir, at)
 			return
 		}
 	}
@@ -143,7 +165,7 @@ func (st *stage) eof(dir dissect.Dir, at record.Stamp) {
 	if st.mode != reading || st.s.broken {
 		return
 	}
-	st.now = record.Stamp{Time: at.Time, Packet: at.Packet, Offset: h.read}
+	st.now = record.Stamp{Time: at.Time, Packet: at.Packet, Offset: h.end()}
 	st.call(dir, func() { st.dissector.EOF(dir) })
 	st.letGo(dir.Other())
 }
@@ -151,20 +173,14 @@ func (st *stage) eof(dir dissect.Dir, at record.Stamp) {
 // close ends both directions of the stage and what it feeds.
 func (st *stage) close(end, by string, at record.Stamp) {
 	outer := st.outer
-	bottom := func() *stage { // a layer may come in between at any time
-		for st.outer != outer {
-			st = st.outer
-		}
-		return st
-	}
 	for _, dir := range []dissect.Dir{dissect.ClientToServer, dissect.ServerToClient} {
-		bottom().eof(dir, at)
+		st.below(outer).eof(dir, at)
 	}
-	if bottom().mode == probing && !st.s.broken {
+	if st.mode == probing && !st.s.broken {
 		st.probe.final = true
 		st.decide()
 	}
-	bottom()
+	st = st.below(outer)
 	if st.inner != nil {
 		st.inner.close(end, by, at)
 	}
@@ -234,7 +250,7 @@ func (st *stage) act(dir dissect.Dir, a dissect.Action) {
 	case dissect.ReleaseServer:
 		st.letGo(dissect.ServerToClient)
 	case dissect.Upgrade:
-		st.upgrade()
+		st.upgrade(dir)
 	case dissect.Downgrade:
 		st.downgrade()
 	case dissect.Handoff:
@@ -243,10 +259,11 @@ func (st *stage) act(dir dissect.Dir, a dissect.Action) {
 }
 
 // hold stops d, unless nothing could ever free it: nobody will answer in a
-// capture of one direction, or behind the other side's end.
+// capture of one direction, behind the other side's end, or where the other
+// side cannot be read.
 func (st *stage) hold(d dissect.Dir) {
-	h := &st.dirs[d]
-	if h.held || h.ended || st.s.rec.OneSided || st.dirs[d.Other()].ended {
+	h, other := &st.dirs[d], &st.dirs[d.Other()]
+	if h.held || h.ended || st.s.rec.OneSided || other.ended || other.opaque {
 		return
 	}
 	h.held, h.heldSince = true, st.now.Time
@@ -273,7 +290,7 @@ func (st *stage) letGo(d dissect.Dir) {
 func (st *stage) expireHolds(now time.Time) {
 	for d := range st.dirs {
 		h := &st.dirs[d]
-		if h.held && (st.s.rec.OneSided || now.Sub(h.heldSince) > st.s.e.cfg.Limits.HoldTime) {
+		for h.held && (st.s.rec.OneSided || now.Sub(h.heldSince) > st.s.e.cfg.Limits.HoldTime) {
 			st.letGo(dissect.Dir(d))
 		}
 	}
@@ -285,8 +302,7 @@ func (st *stage) turnOpaque(dir dissect.Dir, code, detail string) {
 	st.dir = dir
 	st.s.violation(st, dissect.Violation{Code: code, Dir: dir, Stamp: h.stamp(0), Detail: detail})
 	st.s.opaqueFrom(dir, h.read)
-	h.opaque, h.held = true, false
-	h.drop()
+	h.turnOpaque()
 	st.s.changed()
 	if st.inner != nil {
 		if st.s.rec.TLS == "" {
@@ -303,7 +319,7 @@ func (st *stage) handoff() {
 	for _, dir := range []dissect.Dir{dissect.ClientToServer, dissect.ServerToClient} {
 		h := &st.dirs[dir]
 		h.held = false
-		st.now = record.Stamp{Time: at.Time, Packet: at.Packet, Offset: h.read}
+		st.now = record.Stamp{Time: at.Time, Packet: at.Packet, Offset: h.end()}
 		if !h.ended {
 			st.call(dir, func() { st.dissector.EOF(dir) })
 		}
@@ -311,11 +327,14 @@ func (st *stage) handoff() {
 	st.s.rec.Layers = append(st.s.rec.Layers, st.protocol)
 	st.dissector, st.mode, st.head = nil, probing, nil
 	st.probe = newProber(st)
-	st.probe.in.Oriented = true
+	st.probe.in.Oriented, st.probe.in.ALPN, st.probe.header = true, "", false
 	var ended [2]bool
 	for d := range st.dirs {
 		h := &st.dirs[d]
-		ended[d], h.ended, h.opaque = h.ended, false, false
+		ended[d], h.ended = h.ended, false
+		if h.opaque { // nobody knows where the new stream begins in it
+			st.probe.freeze(dissect.Dir(d))
+		}
 		if len(h.unread) > 0 {
 			st.probe.data(dissect.Dir(d), h.unread, h.stamp(0))
 			h.unread = nil

@@ -62,7 +62,9 @@ func (d *toy) Consume(dir dissect.Dir, b []byte) (int, dissect.Action, error) {
 			Expired: func() { d.say(dir, "expired") },
 		})
 	case "CANCEL":
-		d.x.Cancel()
+		if d.x != nil {
+			d.x.Cancel()
+		}
 	}
 	d.say(dir, text)
 	return i + 1, toyActions[word], nil

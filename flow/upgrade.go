@@ -20,9 +20,10 @@ const (
 // first record.
 const maxGate = 4 << 10
 
-// upgrade notes that TLS begins at the next unread byte of both directions.
-// Who does it is decided by what comes next: Session.Intercepted, or bytes.
-func (st *stage) upgrade() {
+// upgrade notes that TLS begins at the next unread byte of both directions,
+// as was just said in direction dir. Who does it is decided by what comes
+// next: Session.Intercepted, or bytes.
+func (st *stage) upgrade(dir dissect.Dir) {
 	st.upgrading = true
 	for d := range st.dirs {
 		st.dirs[d].held = false
@@ -30,7 +31,8 @@ func (st *stage) upgrade() {
 	}
 	// Client bytes that wait here were sent before the server's answer. They
 	// are looked at now, so that a proxy knows where the TLS begins.
-	if c := &st.dirs[dissect.ClientToServer]; len(c.unread) > 0 && !startsTLS(c.unread) {
+	c := &st.dirs[dissect.ClientToServer]
+	if dir == dissect.ServerToClient && len(c.unread) > 0 && !startsTLS(c.unread) {
 		n := findTLS(c.unread)
 		if n < 0 {
 			n = len(c.unread)
@@ -114,8 +116,8 @@ func (st *stage) cannotRead(dir dissect.Dir, n int64, at record.Stamp) {
 	h := &st.dirs[dir]
 	if !h.opaque {
 		st.s.opaqueFrom(dir, h.read)
-		h.opaque, h.held, h.last = true, false, at
-		h.drop()
+		h.turnOpaque()
+		h.last = at
 		st.letGo(dir.Other())
 	}
 	h.read += max(n, 0)
@@ -156,9 +158,9 @@ func (st *stage) openGate(dir dissect.Dir, last bool) bool {
 	if len(h.unread) > 0 {
 		b := h.unread[:min(len(h.unread), maxGate)]
 		st.reportInjection(dir, b)
-		st.s.opaqueFrom(dir, h.read+int64(len(b)))
-		h.opaque = true
-		h.drop()
+		h.advance(len(b))
+		st.s.opaqueFrom(dir, h.read)
+		h.turnOpaque()
 	}
 	return false
 }
