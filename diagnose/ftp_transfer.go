@@ -11,7 +11,7 @@ import (
 // transfer judges one transfer: whether its data connection came about, who
 // was on it, and whether the file arrived.
 func (o *ftpObserver) transfer(t *record.FTPTransfer, rep *Reporter) {
-	if t.Control != "" {
+	if t.Control != "" && t.Bytes > 0 {
 		rep.Raise("ftp.control_lost", fmt.Sprintf("the control connection to %s was gone while %s %s still moved", t.Server, t.Command, t.Path), t)
 	}
 	o.addresses(t, rep)
@@ -23,9 +23,9 @@ func (o *ftpObserver) transfer(t *record.FTPTransfer, rep *Reporter) {
 	case t.Completion == 521 || t.Completion == 522 || t.Completion >= 400 && strings.Contains(lower, "prot p"):
 		rep.Raise("ftp.data_protection", fmt.Sprintf("%s refused a data connection for its protection: %s", t.Server, reply), t)
 	case t.Outcome == record.TransferUnopened && t.Active:
-		rep.Raise("ftp.active_unreachable", fmt.Sprintf("%s could not connect back to %s for %s: %s", t.Server.Addr(), t.Endpoint, t.Command, t.Reason), t)
+		rep.Raise("ftp.active_unreachable", fmt.Sprintf("%s could not connect back to %s%s: %s", ftpServer(t), t.Endpoint, purpose(t), t.Reason), t)
 	case t.Outcome == record.TransferUnopened, t.Outcome == record.TransferUnknown && t.DataSession == "" && t.Completion >= 400:
-		rep.Raise("ftp.passive_unreachable", fmt.Sprintf("%s could not reach %s for %s: %s", t.Client.Addr(), dataPort(t), t.Command, t.Reason), t)
+		rep.Raise("ftp.passive_unreachable", fmt.Sprintf("%s could not reach %s%s: %s", ftpClient(t), dataPort(t), purpose(t), t.Reason), t)
 	case t.Completion == 452 || t.Completion == 552:
 		rep.Raise("ftp.disk_full", fmt.Sprintf("%s has no room for %s: %s", t.Server, t.Path, reply), t)
 	case t.Outcome == record.TransferRefused && (t.Completion == 550 || t.Completion == 553):
@@ -36,6 +36,30 @@ func (o *ftpObserver) transfer(t *record.FTPTransfer, rep *Reporter) {
 		o.short(t, rep)
 	}
 	o.safety(t, rep)
+}
+
+// purpose is the command that the data connection was for, when it was sent.
+func purpose(t *record.FTPTransfer) string {
+	if t.Command == "" {
+		return ""
+	}
+	return " for " + t.Command
+}
+
+// ftpClient and ftpServer are the ends of the control connection, also when
+// the record stands in the data session, in which the server may be who calls.
+func ftpClient(t *record.FTPTransfer) netip.Addr {
+	if t.Control != "" && t.Active {
+		return t.Server.Addr()
+	}
+	return t.Client.Addr()
+}
+
+func ftpServer(t *record.FTPTransfer) netip.Addr {
+	if t.Control != "" && t.Active {
+		return t.Client.Addr()
+	}
+	return t.Server.Addr()
 }
 
 // dataPort is where the client tried to connect.

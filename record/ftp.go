@@ -211,8 +211,8 @@ const (
 // a data connection.
 type FTPTransfer struct {
 	Header
-	Direction  string `json:"direction" doc:"download, upload or listing"`
-	Command    string `json:"command" doc:"RETR, STOR, STOU, APPE, LIST, NLST, MLSD"`
+	Direction  string `json:"direction,omitempty" doc:"download, upload or listing; empty when the data connection failed before a command was sent"`
+	Command    string `json:"command,omitempty" doc:"RETR, STOR, STOU, APPE, LIST, NLST, MLSD"`
 	Path       string `json:"path,omitempty" doc:"absolute path on the server; ~ stands for a login directory whose name was never said"`
 	User       string `json:"user,omitempty" doc:"who was logged in"`
 	Mode       string `json:"mode,omitempty" doc:"transfer mode: S stream, B block, C compressed, Z deflate"`
@@ -301,8 +301,12 @@ func (t *FTPTransfer) Summary() string {
 // what names the command and its file.
 func (t *FTPTransfer) what() string {
 	what := t.Command
-	if what == "" {
+	switch {
+	case what != "":
+	case t.Direction != "":
 		what = t.Direction
+	default:
+		what = "data connection to " + t.Endpoint.String()
 	}
 	if t.Path != "" {
 		what += " " + shortPath(t.Path)

@@ -23,7 +23,9 @@ type channel struct {
 	handles  []dissect.Expected
 	conn     *dataConn
 	transfer *transfer
-	failed   bool // the command was refused, or not understood
+	asked    record.Stamp // of the announcement
+	failed   bool         // the command was refused, or not understood
+	reported bool         // it failed, and that was said
 }
 
 // prepare looks, when a command comes, what it sets up. Transfers take their
@@ -37,6 +39,7 @@ func (s *session) prepare(x *exchange) {
 	case x.verb&active != 0:
 		ch := &channel{s: s, form: x.rec.Command, active: true, dir: dissect.ClientToServer}
 		x.channel, s.next = ch, ch
+		ch.asked = x.at
 		ch.at = parseAddress(x.rec.Command, []byte(x.arg))
 		if !ch.at.ok {
 			ch.failed = true
@@ -71,7 +74,7 @@ func (s *session) answeredChannel(x *exchange, r *reply) {
 	if ch.active {
 		return
 	}
-	ch.at = r.addr
+	ch.at, ch.asked = r.addr, r.at
 	if !ch.at.ok && ch.form == "SPSV" {
 		ch.at = simplePort([]byte(lastLine(r)))
 		ch.at.from += r.at.Offset + 4
@@ -167,6 +170,48 @@ func (s *session) take() *channel {
 // blockMode reports whether a data connection outlives its transfer (RFC 959,
 // section 3.4.2).
 func (s *session) blockMode() bool { return s.state.mode == "B" || s.state.mode == "C" }
+
+// emitUnopened reports a data connection that failed before the client asked
+// for anything to be moved over it: many clients connect first and send RETR
+// only when that has worked.
+func (ch *channel) emitUnopened(reason string) {
+	if ch.reported {
+		return
+	}
+	ch.reported = true
+	s, env := ch.s, ch.s.env
+	r := &record.FTPTransfer{
+		Outcome: record.TransferUnopened, Reason: reason,
+		User: text([]byte(s.state.user)), Protected: s.state.private,
+		Setup: ch.form, Active: ch.active, Endpoint: ch.at.at,
+	}
+	if d := ch.conn; d != nil {
+		conn := d.env.Conn()
+		r.DataSession, r.DataFrom, r.DataTo = conn.Session, conn.Client, conn.Server
+		r.DataEnd, r.EndedBy = d.end, d.endedBy
+		if s.closed {
+			r.Control, env = env.Conn().Session, d.env
+		}
+	}
+	r.Stamp(ch.asked, ch.dir)
+	env.Emit(r)
+}
+
+// leftUnopened looks, when the session is over, at what was announced last.
+func (s *session) leftUnopened() {
+	ch := s.next
+	switch {
+	case ch == nil || ch.transfer != nil || ch.failed || !ch.at.ok || ch.reported:
+	case ch.conn != nil && ch.conn.silent():
+		ch.emitUnopened(unheard)
+	case ch.conn == nil && !ch.active:
+		ch.emitUnopened("no data connection to the announced address was seen")
+	}
+}
+
+// unheard is the reason of a transfer whose data connection was silent to the
+// end of the session.
+const unheard = "nothing was heard on the data connection while the session lasted"
 
 // settleData ends the transfers whose data connection has ended on both sides.
 func (s *session) settleData() {

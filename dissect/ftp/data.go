@@ -213,8 +213,19 @@ func (d *dataConn) Closed(end, by string) {
 		d.transfer.dataEnded(d, end, d.endedBy)
 	case d.load != nil && d.load.wire > 0:
 		d.emitAlone()
+	case failed(end):
+		d.ch.emitUnopened("the data connection was " + end)
 	}
 }
+
+// failed reports whether a connection never came about.
+func failed(end string) bool {
+	return end == record.EndRefused || end == record.EndUnanswered || end == record.EndUnreached
+}
+
+// silent reports whether nothing was heard on the connection yet, which goes
+// for one that nobody has answered.
+func (d *dataConn) silent() bool { return d.open() && d.load == nil && d.fins == 0 }
 
 // finish closes the body.
 func (d *dataConn) finish(complete bool) {

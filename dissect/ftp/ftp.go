@@ -164,6 +164,13 @@ func (s *session) Closed(end, by string) {
 	}
 	s.emitUserOnly()
 	s.settleData()
+	s.leftUnopened()
+	for _, t := range slices.Clone(s.running) {
+		if t.conn != nil && t.conn.silent() {
+			t.rec.Outcome, t.rec.Reason = record.TransferUnopened, unheard
+			t.emit(s.env)
+		}
+	}
 	s.closed = true
 	for _, t := range slices.Clone(s.running) {
 		t.orphaned()

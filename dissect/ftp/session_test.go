@@ -505,3 +505,35 @@ func TestProtectedDataWithoutKeys(t *testing.T) {
 	want(t, "outcome", x.Outcome, record.TransferComplete)
 	want(t, "exposure", all[*record.Credential](p)[0].Exposure, record.ExposureHidden)
 }
+
+// curl connects first and sends RETR only when that has worked.
+func TestDataConnectionFailsBeforeTheCommand(t *testing.T) {
+	scenes(t, func(p *play) {
+		c := p.open(client, server)
+		c.talk(login...)
+		c.talk("C: PASV", "S: 227 Entering Passive Mode (192,0,2,20,19,137)")
+		d := p.open("192.0.2.10:40001", "192.0.2.20:5001")
+		d.end(record.EndRefused, "server")
+		c.talk("C: QUIT", "S: 221 Bye")
+		c.done()
+
+		x := p.transfer()
+		want(t, "summary", x.Summary(), "data connection to 192.0.2.20:5001 never opened: the data connection was refused")
+		want(t, "session", x.Header.Session, c.ID())
+	})
+}
+
+func TestSilentDataConnectionIsToldWithTheSession(t *testing.T) {
+	scenes(t, func(p *play) {
+		c := p.open(client, server)
+		c.talk(login...)
+		c.talk("C: PORT 192,0,2,10,156,66", "S: 200 OK", "C: RETR a")
+		d := p.open("192.0.2.20:20", "192.0.2.10:40002")
+		c.done()
+		d.end(record.EndUnanswered, "")
+
+		x := p.transfer()
+		want(t, "outcome", x.Outcome, record.TransferUnopened)
+		want(t, "session", x.Header.Session, c.ID())
+	})
+}

@@ -226,7 +226,6 @@ func (t *transfer) judge(l *load) {
 	r := t.rec
 	set := func(outcome, reason string) { r.Outcome, r.Reason = outcome, reason }
 	reply := fmt.Sprintf("%d %s", r.Completion, r.Reply)
-	unopened := r.DataEnd == record.EndRefused || r.DataEnd == record.EndUnanswered || r.DataEnd == record.EndUnreached
 	moved := l != nil && l.wire > 0
 	missing := l != nil && (l.missing != 0 || l.hidden)
 	want := r.Expected()
@@ -236,7 +235,8 @@ func (t *transfer) judge(l *load) {
 	lacks := l != nil && !missing && !l.deflated && want >= 0 && !arrived && l.bytes < want && !strings.HasPrefix(r.Type, "A")
 
 	switch {
-	case unopened:
+	case r.Outcome != "":
+	case failed(r.DataEnd):
 		set(record.TransferUnopened, "the data connection was "+r.DataEnd)
 	case r.Completion == 425:
 		set(record.TransferUnopened, reply)
