@@ -15,6 +15,7 @@ var allowed = map[string][]string{
 	"record":              {},
 	"content":             {"record"},
 	"diagnose":            {"record"},
+	"export":              {"content", "record"},
 	"render":              {"record", "render/*"},
 	"dissect":             {"content", "record"},
 	"dissect/":            {"dissect", "dissect/internal/*", "content", "record"},

@@ -60,11 +60,11 @@ type Observer interface {
 func Families() []Family {
 	return []Family{
 		tcpFamily(),
-		sshFamily(),
 		smtpFamily(),
+		ftpFamily(),
+		sshFamily(),
 		httpFamily(),
 		soapFamily(),
-		ftpFamily(),
 	}
 }
 

@@ -28,6 +28,14 @@ func (a *app) analyse(files []string, sink record.Sink, keep int, store content.
 	if err != nil {
 		return err
 	}
+	err = a.analyseFrom(reader, sink, keep, store)
+	bar.finish()
+	return err
+}
+
+// analyseFrom takes every segment of the reader, which it closes, through the
+// engine and the diagnosis to sink.
+func (a *app) analyseFrom(reader *capture.Reader, sink record.Sink, keep int, store content.Store) error {
 	defer reader.Close()
 	key, err := tokenKey()
 	if err != nil {
@@ -44,7 +52,6 @@ func (a *app) analyse(files []string, sink record.Sink, keep int, store content.
 		Secrets:   secrets,
 	})
 	readErr := a.pump(reader, engine)
-	bar.finish()
 	if err := errors.Join(engine.Close(), watcher.Close()); err != nil {
 		return fmt.Errorf("writing records: %w", err)
 	}
@@ -77,7 +84,13 @@ func (a *app) pump(reader *capture.Reader, engine *flow.Engine) error {
 }
 
 func (a *app) open(files []string, opts capture.Options) (*capture.Reader, error) {
-	r, err := capture.OpenFiles(files, opts)
+	var r *capture.Reader
+	var err error
+	if len(files) == 1 && files[0] == "-" {
+		r, err = capture.NewReader(a.stdin, "standard input", opts)
+	} else {
+		r, err = capture.OpenFiles(files, opts)
+	}
 	if err == nil {
 		return r, nil
 	}

@@ -29,7 +29,6 @@ type app struct {
 
 	output         string
 	filter         string
-	where          string
 	color          string
 	failOn         string
 	keylog         string
@@ -116,7 +115,7 @@ read is still reported).`,
 	f.BoolVar(&a.reveal, "reveal", false, "show passwords, tokens and digests instead of masking them")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "no progress and no notes on standard error")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "more on standard error: what was skipped and why")
-	root.AddCommand(a.readCommand(), a.showCommand(), a.credsCommand(), a.findingsCommand(),
+	root.AddCommand(a.readCommand(), a.showCommand(), a.credsCommand(), a.findingsCommand(), a.exportCommand(), a.liveCommand(),
 		a.proxyCommand(), a.caCommand(), a.schemaCommand())
 	return root
 }

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"sniff/capture"
+)
+
+func (a *app) liveCommand() *cobra.Command {
+	var iface string
+	cmd := &cobra.Command{
+		Use:   "live -i IFACE",
+		Short: "The same as read, from a network interface",
+		Long: `Listen on an interface until interrupted and say what happens as it happens.
+Capturing needs root or the capability CAP_NET_RAW.`,
+		Example: `  sudo sniff live -i eth0 -f 'port 25'
+  sudo sniff live -i any -o jsonl`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if err := a.checkFlags("table", "text", "jsonl"); err != nil {
+				return err
+			}
+			if iface == "" {
+				return usageError{hinted{errors.New("no interface was named"), "sniff live -i eth0"}}
+			}
+			reader, err := capture.OpenLive(iface, capture.Options{Filter: a.filter, CheckChecksums: a.checkChecksums})
+			if err != nil {
+				return usageError{err}
+			}
+			stop := make(chan os.Signal, 1)
+			signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
+			defer signal.Stop(stop)
+			go func() {
+				<-stop
+				reader.Close()
+			}()
+			a.note("listens on %s; interrupt to stop", iface)
+			return a.analyseFrom(reader, a.liveSink(), keepForShow, nil)
+		},
+	}
+	a.inputFlags(cmd)
+	cmd.Flags().StringVarP(&iface, "interface", "i", "", "`IFACE` to listen on")
+	cmd.Flags().StringVarP(&a.output, "output", "o", "table", "what to print: table (a line per session), text (the dialogue) or jsonl")
+	return cmd
+}
