@@ -55,7 +55,7 @@ func (st *stage) settle() *stage {
 	for d := range st.dirs {
 		from, to := &st.dirs[d], &layer.dirs[d]
 		from.move(to)
-		to.opaque, to.gated, from.gated = from.opaque, true, false
+		to.gated, from.gated = true, false
 	}
 	layer.beginTLS()
 	st.s.changed()
@@ -76,6 +76,7 @@ func (st *stage) wrap() *stage {
 	layer.outer, layer.inner = st.outer, st
 	for d := range st.dirs {
 		layer.dirs[d].read = st.dirs[d].read
+		layer.dirs[d].opaque, layer.dirs[d].unreadable = st.dirs[d].opaque, st.dirs[d].unreadable
 	}
 	switch {
 	case st.outer != nil:
