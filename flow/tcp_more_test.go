@@ -251,3 +251,40 @@ func TestSessionsAreNumberedByFirstPacket(t *testing.T) {
 		t.Errorf("sessions %v, want %s", got, want)
 	}
 }
+
+// TestIgnoredSegmentsAreTold at the end of the input.
+func TestIgnoredSegmentsAreTold(t *testing.T) {
+	var told []string
+	e := New(Config{Inline: true, Sink: record.SinkFunc(func(r record.Record) error {
+		told = append(told, string(r.Kind())+": "+r.Summary())
+		return nil
+	})})
+	w := &wire{e: e, isn: map[string]uint32{"C": 1000, "S": 5000}, now: begin}
+	w.play(handshake...)
+	w.play(
+		seg{from: "C", flags: "A", seq: 1, ack: 1, data: "x", bad: true},
+		seg{from: "C", flags: "A", seq: 1, ack: 1, data: "y", bad: true},
+	)
+	e.Close()
+	want := "[session: open anomaly: tcp_bad_checksum: 2 segments with a wrong checksum were ignored]"
+	if fmt.Sprint(told) != want {
+		t.Errorf("told %v, want %s", told, want)
+	}
+}
+
+// TestCaptureOfOneDirectionEnds does not wait an hour for the FIN of the side
+// that is not captured.
+func TestCaptureOfOneDirectionEnds(t *testing.T) {
+	w := newWire(Config{})
+	w.play(
+		seg{from: "C", flags: "S"},
+		seg{from: "C", flags: "A", seq: 1, ack: 1, data: "QUIT"},
+		seg{from: "C", flags: "FA", seq: 5, ack: 9},
+		seg{from: "C", flags: "A", seq: 6, ack: 10},
+	)
+	w.e.Advance(w.now.Add(10 * time.Second))
+	h := w.sessions[0]
+	if got := h.String(); got != "C QUIT | C eof | S eof | half-closed client" || !h.one {
+		t.Errorf("heard %s, one-sided %v", got, h.one)
+	}
+}
