@@ -261,13 +261,13 @@ func (o *smtpObserver) anomaly(a *record.Anomaly, rep *Reporter) {
 		return
 	}
 	title := map[string]string{
-		"smtp.early_talker":          fmt.Sprintf("%s talked before the greeting", a.Client.Addr()),
-		"smtp.starttls_stripped":     fmt.Sprintf("STARTTLS is taken out between %s and %s", a.Client.Addr(), a.Server.Addr()),
-		"smtp.ambiguous_end":         fmt.Sprintf("message from %s with an ambiguous end of data", a.Client.Addr()),
-		"smtp.smuggling":             fmt.Sprintf("%s tries to smuggle mail to %s", a.Client.Addr(), a.Server.Addr()),
-		"smtp.smuggling_accepted":    fmt.Sprintf("%s took smuggled commands from %s", a.Server.Addr(), a.Client.Addr()),
-		"smtp.plaintext_injected":    fmt.Sprintf("plain text from %s behind STARTTLS", a.Client.Addr()),
-		"smtp.mechanism_not_offered": a.Detail,
+		"smtp.early_talker":           fmt.Sprintf("%s talked before the greeting", a.Client.Addr()),
+		"smtp.starttls_stripped":      fmt.Sprintf("STARTTLS is taken out between %s and %s", a.Client.Addr(), a.Server.Addr()),
+		"smtp.ambiguous_end":          fmt.Sprintf("message from %s with an ambiguous end of data", a.Client.Addr()),
+		"smtp.smuggling":              fmt.Sprintf("%s tries to smuggle mail to %s", a.Client.Addr(), a.Server.Addr()),
+		"smtp.smuggling_accepted":     fmt.Sprintf("%s took smuggled commands from %s", a.Server.Addr(), a.Client.Addr()),
+		"smtp.plaintext_injected":     fmt.Sprintf("plain text from %s behind STARTTLS", a.Client.Addr()),
+		"smtp.pipelining_not_offered": fmt.Sprintf("%s pipelines commands, which %s did not offer", a.Client.Addr(), a.Server.Addr()),
 	}[code]
 	if title == "" {
 		title = a.Detail
@@ -340,6 +340,15 @@ func (o *smtpObserver) hops(m *record.SMTPMessage, hops []record.Hop, rep *Repor
 
 // End judges what was still open when the connection ended.
 func (o *smtpObserver) End(s *record.Session, rep *Reporter) {
+	o.ended(s, rep)
+	rep.Explains("smtp.server_closing", "smtp.lost_in_data")
+	rep.Explains("smtp.lost_after_data", "smtp.no_reply")
+	rep.Explains("smtp.smuggling_accepted", "smtp.smuggling")
+	rep.Explains("smtp.over_offered_size", "smtp.too_big")
+	rep.Explains("smtp.tls_required", "smtp.auth_required")
+}
+
+func (o *smtpObserver) ended(s *record.Session, rep *Reporter) {
 	if s == nil || s.OneSided || s.End == record.EndOpen || s.End == record.EndEvicted {
 		return
 	}
@@ -353,6 +362,9 @@ func (o *smtpObserver) End(s *record.Session, rep *Reporter) {
 			rep.Raise("smtp.lost_in_data", fmt.Sprintf("message %s: %s", name, m.Reason), m)
 		}
 	}
+	if s.ServerSide.Missing > 0 {
+		return // the replies may be among what was not captured
+	}
 	for _, x := range o.unanswered {
 		waited := record.Between(x.Time, end)
 		switch {
@@ -364,11 +376,6 @@ func (o *smtpObserver) End(s *record.Session, rep *Reporter) {
 			rep.Raise("smtp.no_reply", fmt.Sprintf("%s did not answer %s; %s ended the connection after %s", x.Server.Addr(), spoken(x), who(s), waited), x)
 		}
 	}
-	rep.Explains("smtp.server_closing", "smtp.lost_in_data")
-	rep.Explains("smtp.lost_after_data", "smtp.no_reply")
-	rep.Explains("smtp.smuggling_accepted", "smtp.smuggling")
-	rep.Explains("smtp.over_offered_size", "smtp.too_big")
-	rep.Explains("smtp.tls_required", "smtp.auth_required")
 }
 
 func who(s *record.Session) string {

@@ -79,7 +79,7 @@ func smtpRefusal(verb string, r *record.SMTPReply) string {
 		return "smtp.domain_without_mail"
 	case verb == "RCPT" && (is("1.1", "1.0", "1.6") || has("user unknown", "no such user", "unknown user", "does not exist", "mailbox not found", "no mailbox", "invalid recipient", "unknown recipient", "unrouteable", "unroutable", "no such mailbox", "no such recipient", "recipient not found", "user doesn't", "mailbox unavailable")):
 		return "smtp.unknown_recipient"
-	case (verb == "." || verb == "BDAT") && r.Code/100 == 5:
+	case (verb == "." || verb == "BDAT") && r.Code >= 550 && !strings.HasPrefix(enhanced, "5."):
 		return "smtp.content_refused"
 	case verb == "RCPT" && r.Code/100 == 4 && r.Code != 452 && has("try again", "later", "temporarily", "deferred"):
 		return "smtp.deferred"

@@ -26,7 +26,7 @@ type SMTPMessage struct {
 	To         []SMTPRecipient `json:"to,omitempty" doc:"envelope recipients in order, each with its own fate"`
 	MoreTo     int             `json:"more_to,omitempty" doc:"recipients beyond the limit, not listed"`
 	Outcome    string          `json:"outcome" doc:"delivered, deferred, refused, partly delivered or unknown"`
-	Phase      string          `json:"phase,omitempty" doc:"where the outcome was decided: MAIL, RCPT, DATA, BDAT, end of data"`
+	Phase      string          `json:"phase,omitempty" doc:"where the outcome was decided: MAIL, RCPT, DATA, BDAT, data (inside it), end of data"`
 	Reason     string          `json:"reason,omitempty" doc:"why it was not delivered, or why that is unknown"`
 	QueueID    string          `json:"queue_id,omitempty" doc:"name that the server gave it, found in the final reply"`
 	MailReply  *SMTPReply      `json:"mail_reply,omitempty" doc:"reply to MAIL"`

@@ -132,6 +132,9 @@ func (t *transaction) endPhase() string {
 	if t.rec.Transfer == "BDAT" || t.rec.Transfer == "BURL" {
 		return t.rec.Transfer
 	}
+	if !t.rec.Complete && !t.rec.Partial {
+		return "data"
+	}
 	return "end of data"
 }
 
@@ -148,8 +151,11 @@ func reason(outcome, phase string, r *record.SMTPReply) string {
 		return outcome
 	}
 	at := " at "
-	if phase == "end of data" {
+	switch phase {
+	case "end of data":
 		at = " at the "
+	case "data":
+		at = " inside the "
 	}
 	return outcome + at + phase + ": " + strings.TrimSpace(r.String())
 }

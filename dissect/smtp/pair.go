@@ -336,6 +336,9 @@ func (d *dissector) unanswered(x *exchange, why string) {
 		}
 	}
 	if x.rec.Reply == nil {
+		if x.doubtful {
+			why = "its reply is not in the capture"
+		}
 		x.rec.Unanswered = why
 	}
 	if x.login != nil {

@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""A mail client that says what no ordinary one can be made to say.
+
+usage: client.py HOST PORT CASE
+"""
+import smtplib
+import socket
+import sys
+from email.message import EmailMessage
+
+host, port, case = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+
+
+def message(n, size=0):
+    m = EmailMessage()
+    m["From"] = "Alice <alice@client.example>"
+    m["To"] = "Bob <bob@server.example>"
+    m["Subject"] = f"Message {n}"
+    m["Message-ID"] = f"<{n}@client.example>"
+    m["Date"] = "Thu, 01 Jan 2026 10:00:00 +0000"
+    m.set_content(f"This is message {n}.\n.\n..two dots\n")
+    if size:
+        m.add_attachment(bytes(range(256)) * (size // 256), maintype="application", subtype="octet-stream", filename=f"data-{n}.bin")
+    return m.as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
+def stuffed(body):
+    return body.replace(b"\r\n.", b"\r\n..") + b".\r\n"
+
+
+class Raw:
+    def __init__(self):
+        self.s = socket.create_connection((host, port))
+        self.s.settimeout(10)
+        self.f = self.s.makefile("rb")
+
+    def reply(self):
+        while True:
+            line = self.f.readline()
+            if not line or line[3:4] != b"-":
+                return line
+
+    def say(self, b, replies=1):
+        self.s.sendall(b)
+        return [self.reply() for _ in range(replies)]
+
+
+if case == "several-messages":
+    c = smtplib.SMTP(host, port, local_hostname="client.example")
+    for n in range(1, 4):
+        c.sendmail("alice@client.example", ["bob@server.example"], message(n))
+    c.rset()
+    c.sendmail("", ["bob@server.example"], message(4))
+    c.quit()
+elif case in ("pipelined", "bdat", "bdat-zero-last", "smuggling", "lost-in-data", "lost-after-dot", "refused-recipients"):
+    r = Raw()
+    r.reply()
+    r.say(b"EHLO client.example\r\n")
+    envelope = b"MAIL FROM:<alice@client.example>\r\nRCPT TO:<bob@server.example>\r\n"
+    if case == "pipelined":
+        r.say(envelope + b"RCPT TO:<carol@server.example>\r\nDATA\r\n", 4)
+        r.say(stuffed(message(1)) + envelope + b"DATA\r\n", 4)
+        r.say(stuffed(message(2)) + b"QUIT\r\n", 2)
+    elif case == "refused-recipients":
+        r.say(envelope + b"RCPT TO:<nobody@server.example>\r\nRCPT TO:<full@server.example>\r\n"
+              b"RCPT TO:<grey@server.example>\r\nRCPT TO:<dave@elsewhere.example>\r\nDATA\r\n", 7)
+        r.say(stuffed(message(1)))
+        r.say(b"QUIT\r\n")
+    elif case == "bdat":
+        body = message(1, 8192)
+        r.say(envelope, 2)
+        for at in range(0, len(body), 4000):
+            part = body[at:at + 4000]
+            last = b" LAST" if at + 4000 >= len(body) else b""
+            r.say(b"BDAT %d%s\r\n" % (len(part), last) + part)
+        r.say(b"QUIT\r\n")
+    elif case == "bdat-zero-last":
+        body = message(1)
+        r.say(envelope, 2)
+        r.say(b"BDAT %d\r\n" % len(body) + body)
+        r.say(b"BDAT 0 LAST\r\n")
+        r.say(b"QUIT\r\n")
+    elif case == "smuggling":
+        r.say(envelope + b"DATA\r\n", 3)
+        evil = b"\n.\r\nMAIL FROM:<root@server.example>\r\nRCPT TO:<bob@server.example>\r\nDATA\r\nSubject: evil\r\n\r\nevil\r\n.\r\n"
+        r.say(stuffed(message(1))[:-3] + evil)
+        r.say(b"QUIT\r\n")
+    elif case == "lost-in-data":
+        r.say(envelope + b"DATA\r\n", 3)
+        r.s.sendall(message(1)[:200])
+    elif case == "lost-after-dot":
+        r.say(envelope + b"DATA\r\n", 3)
+        r.s.sendall(stuffed(message(1)))
+    r.s.close()
+else:
+    sys.exit("unknown case " + case)
