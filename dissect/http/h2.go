@@ -84,7 +84,7 @@ func (d *dissector) upgradeH2(x *exchange) {
 	}
 	r := x.rec
 	r.Stream, r.Interim = 1, append(r.Interim, r.Status)
-	r.Status, r.Tunnel, x.answered = 0, "", false
+	r.Status, r.Reason, r.Tunnel, x.answered = 0, "", "", false
 	d.h2.streams[1] = x
 }
 
