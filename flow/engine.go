@@ -134,7 +134,7 @@ func (e *Engine) Advance(t time.Time) {
 	if e.now >= e.due {
 		e.expire()
 	}
-	e.tick(t)
+	e.tick(time.Unix(0, e.now))
 }
 
 // Close ends what is still open, writes what is still queued and returns the

@@ -87,9 +87,7 @@ func (e *Engine) payload(c *tcpConn, x int, seq uint32, s *capture.Segment) {
 	if !h.started || h.off == 0 && !h.origin && !h.ended && len(h.ahead.blocks) == 0 && int32(h.next-seq) > 0 {
 		// Nothing was delivered yet and nobody knows where the stream began:
 		// what came before the capture's first acknowledgement counts.
-		claim, claimed := h.claim, h.claimed
 		h.start(seq)
-		h.claim, h.claimed = claim, claimed
 	}
 	if h.finSeen && int32(seq+length-h.fin) > 0 {
 		beyond := min(seq+length-h.fin, length)
