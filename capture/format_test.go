@@ -310,6 +310,18 @@ func TestHostilePcapng(t *testing.T) {
 	}
 }
 
+// TestByteByByte reads a capture as it trickles in.
+func TestByteByByte(t *testing.T) {
+	file := pcapOf(t, layers.LinkTypeEthernet, dialogue(t, 20)...)
+	r, err := NewReader(iotest.OneByteReader(bytes.NewReader(file)), "x", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := drain(t, r); got.payloads() != "abcdefghijklmnopqrst" || len(got.damages) > 0 {
+		t.Errorf("got %q, %v", got.payloads(), got.damages)
+	}
+}
+
 // TestSameHowever reads one capture in several ways.
 func TestSameHowever(t *testing.T) {
 	var records []record
@@ -344,8 +356,6 @@ func TestSameHowever(t *testing.T) {
 	check("pattern", r, err)
 	r, err = NewReader(iotest.HalfReader(bytes.NewReader(file)), "x", Options{})
 	check("half reads", r, err)
-	r, err = NewReader(iotest.OneByteReader(bytes.NewReader(file[:len(file)])), "x", Options{})
-	check("single bytes", r, err)
 	stdin := os.Stdin
 	defer func() { os.Stdin = stdin }()
 	if os.Stdin, err = os.Open(name); err != nil {

@@ -5,6 +5,10 @@ import (
 	"net/netip"
 )
 
+// maxOffload is the longest packet without a length that is believed; Linux
+// hands 512 KiB to a network card at most.
+const maxOffload = 1 << 20
+
 // ip reads IP of the version that it says it is.
 func (d *decoder) ip(b []byte, cut int, depth int) verdict {
 	if len(b) < 1 {
@@ -43,6 +47,8 @@ func (d *decoder) ipv4(b []byte, cut int, depth int) verdict {
 		} else {
 			cut = total - len(b)
 		}
+	} else if len(b)+cut > maxOffload {
+		return undecodable
 	}
 	src := netip.AddrFrom4([4]byte(b[12:16]))
 	dst := netip.AddrFrom4([4]byte(b[16:20]))
@@ -93,6 +99,8 @@ func (d *decoder) ipv6(b []byte, cut int, depth int) verdict {
 	// The length is 0 in jumbograms and in what a network card will segment.
 	if length := int(b[4])<<8 | int(b[5]); length != 0 {
 		b, cut = narrow(b, cut, ipv6Header+length)
+	} else if len(b)+cut > maxOffload {
+		return undecodable
 	}
 	b = b[ipv6Header:]
 	for range maxExtensions {

@@ -39,7 +39,6 @@ const (
 	etherPPP      = 0x880b
 	etherERSPAN   = 0x88be
 	etherERSPAN3  = 0x22eb
-	etherMACsec   = 0x88e5
 )
 
 func (d *decoder) link(link uint32, b []byte, cut int, depth int) verdict {

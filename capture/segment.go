@@ -1,5 +1,24 @@
 // Package capture turns captures and interfaces into decoded TCP segments. It
 // knows link layers, tunnels, fragments and file formats; it knows no flows.
+//
+// Inputs are pcap and pcapng, recognised by content, in up to four layers of
+// gzip, zstd, lz4, xz or bzip2; standard input; and, on Linux, an interface.
+// Several inputs are one sequence in time order (merge.go). Each is read, and
+// decompressed, ahead by a goroutine of its own (stream.go); formats (pcap.go,
+// pcapng.go) hand out slices of what was read, and the decoder (decode.go,
+// link.go, ip.go, tunnel.go) walks the headers of each packet down to the
+// innermost TCP header without allocating.
+//
+// Link layers: Ethernet with VLAN stacks, Linux cooked v1 and v2, raw IP, BSD
+// null and loop, PPP, PPPoE, Cisco HDLC, MPLS, NFLOG. Tunnels: IP in IP in all
+// combinations, GRE with ERSPAN and PPTP, EtherIP, VXLAN, VXLAN-GPE, Geneve,
+// Teredo, GRE and MPLS over UDP. IP fragments are put together (fragment.go).
+// ICMP errors about TCP become segments marked Unreachable.
+//
+// Not decoded: IEEE 802.11, encrypted layers (ESP, MACsec), UDP other than
+// tunnels. VLAN and tunnel identifiers do not reach the segment: equal address
+// pairs in two of them are one. A packet that the snap length cut says how
+// much is missing; a damaged input gives one *Damage after all that came before.
 package capture
 
 import (

@@ -129,6 +129,7 @@ func (s *stream) more(n int) bool {
 			s.err = io.ErrClosedPipe
 			return false
 		}
+		s.err = b.err // before the block is given back
 		rest := s.data
 		if len(rest) <= headroom {
 			start := headroom - len(rest)
@@ -143,7 +144,6 @@ func (s *stream) more(n int) bool {
 			s.release()
 			s.free <- b
 		}
-		s.err = b.err
 		if s.progress != nil {
 			s.progress()
 		}
