@@ -25,6 +25,7 @@ var allowed = map[string][]string{
 	"query":               {"record"},
 	"benchmark":           {"record", "render"},
 	"cmd":                 {"*"},
+	"samples":             {"*"}, // tests alone
 }
 
 // forbidden names standard packages that would make a dissector impure.

@@ -41,13 +41,22 @@ func parseKexInit(p []byte) (o *offer, ok bool) {
 	o = &offer{init: &record.SSHKexInit{}, size: len(p)}
 	k := o.init
 	k.Cookie = hex.EncodeToString(r.take(16))
+	// One copy holds all lists.
+	all := string(r.b)
 	for i := range o.lists {
-		o.lists[i] = r.names()
+		list := r.string()
+		at := len(all) - len(r.b) - len(list)
+		if r.bad {
+			break
+		}
+		o.lists[i] = all[at : at+len(list)]
 	}
 	k.LanguageC2S, k.LanguageS2C = split(r.names()), split(r.names())
 	k.Guess = r.bool()
 	r.uint32()
-	for _, n := range split(o.lists[listKex]) {
+	methods := split(o.lists[listKex])
+	k.Kex = make([]string, 0, len(methods))
+	for _, n := range methods {
 		switch n {
 		case "ext-info-c", "ext-info-s":
 			k.ExtInfo = true
@@ -61,10 +70,20 @@ func parseKexInit(p []byte) (o *offer, ok bool) {
 		o.markers += len(n) + 1
 	}
 	k.HostKey = split(o.lists[listHostKey])
-	k.CipherC2S, k.CipherS2C = split(o.lists[listCipherC2S]), split(o.lists[listCipherS2C])
-	k.MACC2S, k.MACS2C = split(o.lists[listMACC2S]), split(o.lists[listMACS2C])
-	k.CompressionC2S, k.CompressionS2C = split(o.lists[listCompressionC2S]), split(o.lists[listCompressionS2C])
+	k.CipherC2S, k.CipherS2C = splitPair(o.lists[listCipherC2S], o.lists[listCipherS2C])
+	k.MACC2S, k.MACS2C = splitPair(o.lists[listMACC2S], o.lists[listMACS2C])
+	k.CompressionC2S, k.CompressionS2C = splitPair(o.lists[listCompressionC2S], o.lists[listCompressionS2C])
 	return o, !r.bad
+}
+
+// splitPair takes the lists of both directions apart, which nearly always are
+// the same.
+func splitPair(c2s, s2c string) (a, b []string) {
+	a = split(c2s)
+	if c2s == s2c {
+		return a, a
+	}
+	return a, split(s2c)
 }
 
 // hassh is the fingerprint of Salesforce's HASSH: MD5 over the key exchange,
@@ -74,7 +93,10 @@ func (o *offer) hassh(dir record.Dir) (sum, text string) {
 	i := int(dir)
 	text = strings.Join([]string{o.lists[listKex], o.lists[listCipherC2S+i], o.lists[listMACC2S+i], o.lists[listCompressionC2S+i]}, ";")
 	h := md5.Sum([]byte(text))
-	return hex.EncodeToString(h[:]), strings.Clone(text[:min(len(text), 4096)])
+	if len(text) > 4096 {
+		text = strings.Clone(text[:4096])
+	}
+	return hex.EncodeToString(h[:]), text
 }
 
 // negotiate chooses from two offers (RFC 4253, section 7.1) and names the

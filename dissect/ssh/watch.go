@@ -71,6 +71,9 @@ func (w *watch) push(d *dissector, e event) {
 		w.tally.add(d, e)
 		return
 	}
+	if w.log == nil {
+		w.log = make([]event, 0, 32) // enough for a login and a command
+	}
 	w.log = append(w.log, e)
 	if len(w.log) == maxLog {
 		d.analyse("")
@@ -157,6 +160,9 @@ const (
 // add counts one message.
 func (t *tally) add(d *dissector, e event) {
 	if len(t.head) < maxHead {
+		if t.head == nil {
+			t.head = make([]event, 0, 16)
+		}
 		t.head = append(t.head, e)
 	}
 	if t.events() == 0 {

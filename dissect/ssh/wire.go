@@ -77,13 +77,17 @@ func bitLen(p []byte) int {
 // the longest lists seen are test programs'.
 const maxNames = 512
 
-// split takes a name-list apart, at most maxNames of it.
+// split takes a name-list apart, at most maxNames of it. (strings.SplitN would
+// set aside room for all of maxNames.)
 func split(list string) []string {
 	if list == "" {
 		return nil
 	}
-	names := strings.SplitN(list, ",", maxNames+1)
-	return names[:min(len(names), maxNames)]
+	names := make([]string, min(strings.Count(list, ",")+1, maxNames))
+	for i := range names {
+		names[i], list, _ = strings.Cut(list, ",")
+	}
+	return names
 }
 
 // clip makes a string of at most n bytes.
