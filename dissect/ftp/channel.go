@@ -13,6 +13,10 @@ import (
 // channelTTL is how long an announced data connection is waited for.
 const channelTTL = 5 * time.Minute
 
+// maxUnused is how many data connections are remembered that nothing was asked
+// for.
+const maxUnused = 64
+
 // channel is one data connection, from its announcement on.
 type channel struct {
 	s        *session
@@ -139,6 +143,8 @@ func (ch *channel) connected(env dissect.Env) dissect.Dissector {
 		ch.withdraw()
 		if ch.transfer != nil {
 			ch.transfer.attach(d)
+		} else if len(ch.s.unused) < maxUnused {
+			ch.s.unused = append(ch.s.unused, ch)
 		}
 	}
 	return d
@@ -197,14 +203,18 @@ func (ch *channel) emitUnopened(reason string) {
 	env.Emit(r)
 }
 
-// leftUnopened looks, when the session is over, at what was announced last.
+// leftUnopened looks, when the session is over, at the data connections that
+// came and were never used, and at what was announced last.
 func (s *session) leftUnopened() {
+	found := false
+	for _, ch := range s.unused {
+		if ch.transfer == nil && ch.conn.silent() {
+			ch.emitUnopened(unheard)
+		}
+		found = found || ch.reported
+	}
 	ch := s.next
-	switch {
-	case ch == nil || ch.transfer != nil || ch.failed || !ch.at.ok || ch.reported:
-	case ch.conn != nil && ch.conn.silent():
-		ch.emitUnopened(unheard)
-	case ch.conn == nil && !ch.active:
+	if ch != nil && ch.transfer == nil && ch.conn == nil && !ch.active && ch.at.ok && !ch.failed && !found {
 		ch.emitUnopened("no data connection to the announced address was seen")
 	}
 }

@@ -79,6 +79,7 @@ type session struct {
 	awaitTLS   bool               // AUTH TLS was sent and not answered yet
 	userOnly   *record.Credential // a user name that needed no password, unless one follows
 	next       *channel           // what the next transfer takes
+	unused     []*channel         // whose connection came before a command asked for it
 	running    []*transfer        // not reported yet
 	sizes      map[string]announcement
 }
