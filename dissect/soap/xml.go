@@ -53,6 +53,9 @@ type binding struct {
 
 type attr struct{ name, value []byte }
 
+// qname is a qualified name: Namespaces in XML 1.0, section 4.
+type qname struct{ full, prefix, local []byte }
+
 func (t *tokenizer) reset() {
 	t.mode, t.dead, t.rooted = inText, false, false
 	t.pending, t.names, t.starts, t.spaces, t.dtd = t.pending[:0], t.names[:0], t.starts[:0], t.spaces[:0], t.dtd[:0]
@@ -216,6 +219,14 @@ func (t *tokenizer) markup(p []byte, at int) int {
 	}
 	switch b[1] {
 	case '/':
+		// Nearly always the innermost element's name and > stand here.
+		if n := len(t.starts); n > 0 {
+			open := t.names[t.starts[n-1]:]
+			if end := 2 + len(open); end < len(b) && b[end] == '>' && string(b[2:end]) == string(open) {
+				t.shut()
+				return end + 1
+			}
+		}
 		end := bytes.IndexByte(b, '>')
 		if end < 0 {
 			return 0
@@ -256,15 +267,21 @@ func (t *tokenizer) markup(p []byte, at int) int {
 // startTag reads a start tag or an empty element's tag.
 func (t *tokenizer) startTag(p []byte, at int) int {
 	b := p[at:]
-	i := 1
+	i, colon := 1, 0
 	for i < len(b) && !endsName[b[i]] {
+		if b[i] == ':' && colon == 0 {
+			colon = i
+		}
 		i++
 	}
 	if i == len(b) {
 		return 0
 	}
-	name := b[1:i]
-	if len(name) == 0 || isDigit(name[0]) || name[0] == '-' || name[0] == '.' {
+	name := qname{full: b[1:i], local: b[1:i]}
+	if colon > 0 {
+		name.prefix, name.local = b[1:colon], b[colon+1:i]
+	}
+	if i == 1 || isDigit(b[1]) || b[1] == '-' || b[1] == '.' {
 		t.fail(p, at, "xml_malformed", "no element name behind <")
 		return 0
 	}
@@ -285,7 +302,7 @@ func (t *tokenizer) startTag(p []byte, at int) int {
 				return 0
 			}
 			if b[i+1] != '>' {
-				t.fail(p, at+i, "xml_malformed", "/ inside of the tag of "+clip(name))
+				t.fail(p, at+i, "xml_malformed", "/ inside of the tag of "+clip(name.full))
 				return 0
 			}
 			t.open(p, at, name, true)
@@ -343,10 +360,10 @@ func (t *tokenizer) attribute(p []byte, at int) int {
 }
 
 // open begins an element whose tag has been read.
-func (t *tokenizer) open(p []byte, at int, name []byte, empty bool) {
+func (t *tokenizer) open(p []byte, at int, name qname, empty bool) {
 	if len(t.starts) == 0 {
 		if t.rooted {
-			t.fail(p, at, "xml_malformed", "a second root element: "+clip(name))
+			t.fail(p, at, "xml_malformed", "a second root element: "+clip(name.full))
 			return
 		}
 		t.rooted = true
@@ -371,14 +388,13 @@ func (t *tokenizer) open(p []byte, at int, name []byte, empty bool) {
 			t.spaces = append(t.spaces, binding{t.intern(a.name[6:]), t.intern(a.value), depth})
 		}
 	}
-	prefix, local := cutName(name)
-	space, ok := t.space(prefix)
+	space, ok := t.space(name.prefix)
 	if !ok {
-		t.problem(p, at, "xml_undefined_prefix", "prefix "+clip(prefix)+" is not bound to a namespace")
+		t.problem(p, at, "xml_undefined_prefix", "prefix "+clip(name.prefix)+" is not bound to a namespace")
 	}
-	t.doc.start(depth, name, local, space)
+	t.doc.start(depth, name.full, name.local, space)
 	t.starts = append(t.starts, len(t.names))
-	t.names = append(t.names, name...)
+	t.names = append(t.names, name.full...)
 	if empty {
 		t.shut()
 	}
@@ -415,17 +431,6 @@ func (t *tokenizer) space(prefix []byte) (string, bool) {
 		}
 	}
 	return "", len(prefix) == 0 || string(prefix) == "xml"
-}
-
-// attribute values by local name and whether a namespace is wanted; the first
-// that fits.
-func (t *tokenizer) attr(local string) []byte {
-	for i := range t.attrs {
-		if _, l := cutName(t.attrs[i].name); string(l) == local {
-			return t.attrs[i].value
-		}
-	}
-	return nil
 }
 
 func cutName(name []byte) (prefix, local []byte) {
