@@ -216,10 +216,12 @@ func (x *SMTPExchange) Tell(o *Outline) {
 	}
 }
 
-// Lines returns the command, the steps of an AUTH and the replies.
+// Lines returns the command, the steps of an AUTH and the replies. The dot
+// behind a message's data is left to the message, where it stands behind the
+// body.
 func (x *SMTPExchange) Lines() []Line {
 	var lines []Line
-	if !x.Command.IsZero() {
+	if !x.Command.IsZero() && (x.Verb != "." || x.Inside) {
 		lines = append(lines, Line{Time: x.Time, Dir: ClientToServer, Text: x.Command})
 	}
 	for _, s := range x.Steps {

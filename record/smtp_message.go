@@ -44,6 +44,7 @@ type SMTPMessage struct {
 	NUL        bool            `json:"nul,omitempty" doc:"the data holds NUL"`
 	EightBit   bool            `json:"eight_bit,omitempty" doc:"the data holds bytes above 127"`
 	DataAt     time.Time       `json:"data_at,omitzero" doc:"when the first byte of its data was seen"`
+	DataEnd    time.Time       `json:"data_end,omitzero" doc:"when the end of its data was seen"`
 	TLS        bool            `json:"tls" doc:"handed over inside TLS"`
 	TLSVersion string          `json:"tls_version,omitempty" doc:"version of TLS"`
 	TLSCipher  string          `json:"tls_cipher,omitempty" doc:"cipher suite of TLS"`
@@ -178,7 +179,8 @@ func (m *SMTPMessage) Tell(o *Outline) {
 	}
 }
 
-// Lines returns the body, folded, and what became of the message.
+// Lines returns the body, folded, with the dot that ends it, and what became of
+// the message.
 func (m *SMTPMessage) Lines() []Line {
 	var lines []Line
 	last := m.Time
@@ -192,6 +194,10 @@ func (m *SMTPMessage) Lines() []Line {
 		}
 		lines = append(lines, l)
 		last = m.DataAt
+		if m.Transfer == "DATA" && !m.DataEnd.IsZero() {
+			lines = append(lines, Line{Time: m.DataEnd, Dir: ClientToServer, Text: Plain(".")})
+			last = m.DataEnd
+		}
 	}
 	for _, r := range []*SMTPReply{m.MailReply, m.DataReply, m.FinalReply} {
 		if r != nil && r.Time.After(last) {

@@ -65,7 +65,7 @@ func (d *dissector) endOfChunk(t *transaction) {
 		return
 	}
 	d.open(t, d.env.At(0))
-	t.rec.Complete = true
+	t.rec.Complete, t.rec.DataEnd = true, t.last
 	t.result = t.body.Close(!t.rec.Partial)
 	t.closed = true
 	d.cur, d.sent = nil, t

@@ -28,7 +28,6 @@ type transaction struct {
 
 	rcptSent, dataSent time.Time
 	first, last        time.Time // of the data
-	dotAt              time.Time // the end of the data was sent
 	seen               time.Time // the last thing seen of it
 	lastChunk          bool      // the chunk being read is the last
 	inside             []insideLine
@@ -392,8 +391,7 @@ func (d *dissector) orphanDot(at, end record.Stamp) dissect.Action {
 
 // dot puts the end of the data into the queue.
 func (d *dissector) dot(t *transaction, at, end record.Stamp) {
-	t.rec.Complete = true
-	t.dotAt = end.Time
+	t.rec.Complete, t.rec.DataEnd = true, end.Time
 	x := &exchange{rec: &record.SMTPExchange{Verb: "."}, txn: t, rcpt: -1, end: end.Time}
 	if !end.Time.IsZero() {
 		x.rec.Command = record.Plain(".")
