@@ -57,6 +57,7 @@ func newSSHWhole() *sshWhole {
 func (o *sshWhole) See(r record.Record, rep *Reporter) {
 	switch r := r.(type) {
 	case *record.SSHHandshake:
+		r = brief(r)
 		if len(o.open) < maxSSHOpen {
 			o.open[r.Session] = &sshTry{hs: r}
 		}
@@ -71,6 +72,16 @@ func (o *sshWhole) See(r record.Record, rep *Reporter) {
 			o.count(t)
 		}
 	}
+}
+
+// brief is what is remembered of a handshake: without the offers, which are
+// most of it.
+func brief(h *record.SSHHandshake) *record.SSHHandshake {
+	b := &record.SSHHandshake{Header: h.Header, Outcome: h.Outcome, ClientID: h.ClientID, ServerID: h.ServerID, Negotiated: h.Negotiated}
+	if k := h.HostKey; k != nil {
+		b.HostKey = &record.SSHHostKey{Type: k.Type, SHA256: k.SHA256}
+	}
+	return b
 }
 
 // count takes a finished connection into the account of its client.

@@ -18,7 +18,7 @@ type handshake struct {
 	lastSeen record.Stamp
 	offers   [2]*offer
 	messages []kexMessage
-	more     bool // more key exchange messages than are kept
+	kept     int // bytes of them
 	keyed    [2]bool
 	phases   [24]record.SSHPhase
 	n        int
@@ -86,7 +86,7 @@ func (h *handshake) offered(dir dissect.Dir, o *offer, at record.Stamp) {
 
 // strict reports whether strict key exchange is in force.
 func (h *handshake) strict() bool {
-	return h.offers[0] != nil && h.offers[1] != nil && h.offers[0].init.Strict && h.offers[1].init.Strict
+	return h.offers[0] != nil && h.offers[1] != nil && h.offers[0].strict && h.offers[1].strict
 }
 
 // terrapin judges CVE-2023-48795 by what was negotiated: the prefix of the
@@ -108,10 +108,9 @@ func terrapin(n *record.SSHNegotiated, strict bool) string {
 }
 
 func (h *handshake) exchanged(dir dissect.Dir, payload []byte, at record.Stamp) {
-	if len(h.messages) < maxKexMessages {
+	if len(h.messages) < maxKexMessages && h.kept+len(payload) <= maxKexBytes {
+		h.kept += len(payload)
 		h.messages = append(h.messages, kexMessage{dir, slices.Clone(payload), at})
-	} else {
-		h.more = true
 	}
 	h.phase("key_exchange", dir, at, "")
 }
@@ -171,8 +170,17 @@ func (d *dissector) finish() {
 	r.Version = h.version()
 	r.Outcome = d.outcome()
 	d.course()
+	// The record must not hold on to the dissector, nor the dissector to the
+	// offers.
+	out := *r
+	h.rec = record.SSHHandshake{Negotiated: out.Negotiated, HostKey: out.HostKey, SSH1: out.SSH1}
 	h.messages = nil
-	d.env.Emit(r)
+	for _, o := range h.offers {
+		if o != nil {
+			o.init, o.lists = nil, [8]string{}
+		}
+	}
+	d.env.Emit(&out)
 }
 
 // detail says in the phases what the key exchange messages showed.

@@ -21,6 +21,10 @@ type kexMessage struct {
 // maxKexMessages bounds them: group exchange has four, GSS a few more.
 const maxKexMessages = 16
 
+// maxKexBytes bounds what is kept of them; the largest in use, with
+// certificates and ML-KEM, come to some ten thousand.
+const maxKexBytes = 64 << 10
+
 // family sorts key exchange methods by the shape of their messages.
 func family(method string) string {
 	base, _, _ := strings.Cut(method, "@")

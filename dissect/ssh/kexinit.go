@@ -15,6 +15,7 @@ type offer struct {
 	// size is the length of the payload, by which a renewed exchange is
 	// recognised, markers the part of it that they make.
 	size, markers int
+	strict        bool
 }
 
 // The lists of a KEXINIT in their order (RFC 4253, section 7.1).
@@ -61,7 +62,7 @@ func parseKexInit(p []byte) (o *offer, ok bool) {
 		case "ext-info-c", "ext-info-s":
 			k.ExtInfo = true
 		case "kex-strict-c-v00@openssh.com", "kex-strict-s-v00@openssh.com", "kex-strict-c", "kex-strict-s":
-			k.Strict = true
+			k.Strict, o.strict = true, true
 		default:
 			k.Kex = append(k.Kex, n)
 			continue

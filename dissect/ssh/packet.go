@@ -130,8 +130,13 @@ func (d *dissector) message(dir dissect.Dir, p []byte, at record.Stamp) {
 		}
 		s.offer = o
 		d.hs.offered(dir, o, at)
-		if !s.gap && o.init.Strict && s.packets > 1 && d.hs.strict() {
-			d.violate("ssh_strict_kex", dir, at, fmt.Sprintf("KEXINIT is packet %d of a strict key exchange, not the first", s.packets))
+		s.before = s.packets - 1
+		if d.hs.strict() {
+			for i := range d.sides {
+				if o := &d.sides[i]; o.before > 0 && !o.gap {
+					d.violate("ssh_strict_kex", dissect.Dir(i), at, fmt.Sprintf("%d packets of the %s before its KEXINIT in a strict key exchange", o.before, dissect.Dir(i)))
+				}
+			}
 		}
 	case t == msgNewKeys:
 		d.hs.newKeys(dir, at)

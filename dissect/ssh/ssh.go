@@ -58,6 +58,7 @@ type side struct {
 	id       *record.SSHIdentification
 	offer    *offer
 	packets  int  // clear packets seen
+	before   int  // those before KEXINIT
 	gap      bool // part of the clear was not captured
 	ended    bool
 	newKeys  record.Stamp

@@ -115,7 +115,7 @@ func TestHASSHAgreesWithTshark(t *testing.T) {
 	}
 	// One recording of each client and server: tshark takes its time to start.
 	for _, file := range []string{"asyncssh.pcapng", "dropbear-client.pcapng", "dropbear-server.pcapng", "paramiko.pcapng", "plink.pcapng", "tinysshd.pcapng"} {
-		out, err := exec.Command(tshark, "-r", file, "-Y", "ssh.kex.hassh || ssh.kex.hasshserver", "-T", "fields", "-e", "ssh.kex.hassh", "-e", "ssh.kex.hasshserver").Output()
+		out, err := exec.Command(tshark, "-r", file, "-d", "tcp.port==2300,ssh", "-d", "tcp.port==2400,ssh", "-d", "tcp.port==2500,ssh", "-Y", "ssh.kex.hassh || ssh.kex.hasshserver", "-T", "fields", "-e", "ssh.kex.hassh", "-e", "ssh.kex.hasshserver").Output()
 		if err != nil {
 			t.Fatalf("tshark %s: %v", file, err)
 		}
