@@ -58,6 +58,13 @@ type Closer interface {
 	Closed(end, by string)
 }
 
+// Blinded is a Dissector that wants to know how many bytes of its stream passed
+// that could not be read (TLS without keys), as far as they can be counted. At
+// is the time of the bytes that carried them.
+type Blinded interface {
+	Opaque(dir Dir, n int64)
+}
+
 // Action is what a dissector asks of its session beside going on.
 type Action uint8
 

@@ -121,6 +121,10 @@ func (st *stage) cannotRead(dir dissect.Dir, n int64, at record.Stamp) {
 		h.last = at
 		st.letGo(dir.Other())
 	}
+	if b, ok := st.dissector.(dissect.Blinded); ok && n > 0 && !st.s.broken {
+		st.now = record.Stamp{Time: at.Time, Packet: at.Packet, Offset: h.read}
+		st.call(dir, func() { b.Opaque(dir, n) })
+	}
 	h.read += max(n, 0)
 }
 

@@ -37,6 +37,7 @@ func newPlay(t *testing.T, cut int) *play {
 	p := &play{t: t, cut: cut, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	p.engine = flow.New(flow.Config{
 		Protocols: []dissect.Protocol{ftp.Protocol()},
+		TLS:       func(env dissect.LayerEnv) dissect.Layer { return &blind{env} },
 		Secrets:   record.NewKeyer([]byte("key")),
 		Inline:    true,
 		Sink: record.SinkFunc(func(r record.Record) error {
@@ -51,6 +52,27 @@ func newPlay(t *testing.T, cut int) *play {
 	})
 	return p
 }
+
+// blind is a TLS layer without keys: it counts what is in application data.
+type blind struct{ env dissect.LayerEnv }
+
+func (l *blind) Consume(dir dissect.Dir, b []byte) (int, dissect.Action, error) {
+	if len(b) < 5 {
+		return 0, dissect.Continue, nil
+	}
+	n := 5 + int(b[3])<<8 + int(b[4])
+	if len(b) < n {
+		return 0, dissect.Continue, nil
+	}
+	if b[0] == 0x17 {
+		l.env.Opaque(dir, int64(n-5))
+	}
+	return n, dissect.Continue, nil
+}
+
+func (l *blind) Gap(dissect.Dir, int64) {}
+func (l *blind) EOF(dissect.Dir)        {}
+func (l *blind) Downgrade()             {}
 
 func (p *play) stamp() record.Stamp {
 	p.now = p.now.Add(time.Second)
@@ -480,7 +502,7 @@ func TestStartTLS(t *testing.T) {
 			got = append(got, e.Summary())
 		}
 		want(t, "exchanges", strings.Join(got, "; "), "220 FTP Server ready; AUTH TLS -> 500 No; AUTH SSL -> 234 Go")
-		want(t, "tls", all[*record.Session](p)[0].TLS, "opaque")
+		want(t, "layers", strings.Join(all[*record.Session](p)[0].Layers, " "), "tls")
 	})
 }
 
@@ -501,6 +523,7 @@ func TestProtectedDataWithoutKeys(t *testing.T) {
 
 	x := p.transfer()
 	want(t, "hidden", x.Hidden, true)
+	want(t, "bytes that went by", x.Bytes, 3)
 	want(t, "protected", x.Protected, true)
 	want(t, "outcome", x.Outcome, record.TransferComplete)
 	want(t, "exposure", all[*record.Credential](p)[0].Exposure, record.ExposureHidden)
