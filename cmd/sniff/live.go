@@ -19,7 +19,7 @@ func (a *app) liveCommand() *cobra.Command {
 		Long: `Listen on an interface until interrupted and say what happens as it happens.
 Capturing needs root or the capability CAP_NET_RAW.`,
 		Example: `  sudo sniff live -i eth0 -f 'port 25'
-  sudo sniff live -i any -o jsonl`,
+  sudo sniff live -i eth0 -o jsonl`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if err := a.checkFlags("table", "text", "jsonl"); err != nil {
