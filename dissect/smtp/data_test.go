@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"sniff/content"
 	"sniff/dissect"
@@ -40,7 +43,7 @@ func (e *sinkEnv) Wait() *record.Content                       { return &record.
 func (e *sinkEnv) Loaded() []content.Loaded                    { return nil }
 
 // feed gives b to the dissector as the session would.
-func feed(t testing.TB, d dissect.Dissector, dir dissect.Dir, b []byte) {
+func feed(t interface{ Fatal(...any) }, d dissect.Dissector, dir dissect.Dir, b []byte) {
 	for len(b) > 0 {
 		n, _, err := d.Consume(dir, b)
 		if err != nil {
@@ -54,7 +57,7 @@ func feed(t testing.TB, d dissect.Dissector, dir dissect.Dir, b []byte) {
 }
 
 // inMessage returns a dissector that stands at the first byte of a message.
-func inMessage(t testing.TB, env dissect.Env) dissect.Dissector {
+func inMessage(t interface{ Fatal(...any) }, env dissect.Env) dissect.Dissector {
 	d := New(env)
 	feed(t, d, dissect.ServerToClient, []byte("220 mx ESMTP\r\n"))
 	for _, x := range [][2]string{{"HELO a", "250 mx"}, {"MAIL FROM:<a@x>", "250 ok"}, {"RCPT TO:<b@y>", "250 ok"}, {"DATA", "354 go"}} {
@@ -95,4 +98,55 @@ func BenchmarkData(b *testing.B) {
 	for b.Loop() {
 		feed(b, d, dissect.ClientToServer, segment)
 	}
+}
+
+// keepEnv keeps what reaches the body.
+type keepEnv struct {
+	sinkEnv
+	got []byte
+}
+
+func (e *keepEnv) Body(content.Info) content.Body { return e }
+func (e *keepEnv) Write(p []byte)                 { e.got = append(e.got, p...) }
+
+// TestDotStuffingIsUndoneExactly sends random messages made of the bytes that
+// matter, stuffed as a client must (RFC 5321, section 4.5.2), in random pieces.
+func TestDotStuffingIsUndoneExactly(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		// Lines without LF; a lone CR is allowed in the middle of one.
+		lines := rapid.SliceOfN(rapid.StringMatching(`[.a\rb]{0,6}`), 0, 8).Draw(t, "lines")
+		var want, wire []byte
+		for _, l := range lines {
+			l = strings.TrimRight(l, "\r")
+			want = append(want, l+"\r\n"...)
+			if strings.HasPrefix(l, ".") {
+				l = "." + l
+			}
+			wire = append(wire, l+"\r\n"...)
+		}
+		wire = append(wire, ".\r\nNOOP\r\n"...)
+		env := &keepEnv{}
+		d := inMessage(t, env)
+		var unread []byte
+		for len(wire) > 0 {
+			n := rapid.IntRange(1, len(wire)).Draw(t, "piece")
+			unread, wire = append(unread, wire[:n]...), wire[n:]
+			for len(unread) > 0 {
+				used, _, err := d.Consume(dissect.ClientToServer, unread)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if used == 0 {
+					break
+				}
+				unread = unread[used:]
+			}
+		}
+		if !bytes.Equal(env.got, want) {
+			t.Fatalf("body %q, want %q", env.got, want)
+		}
+		if q := d.(*dissector).queue; len(q) != 2 || q[1].rec.Verb != "NOOP" {
+			t.Fatalf("behind the message %d commands wait", len(q))
+		}
+	})
 }

@@ -196,12 +196,13 @@ func (d *dissector) EOF(dir dissect.Dir) {
 // Closed reports what was never answered and messages that were never
 // finished.
 func (d *dissector) Closed(end, by string) {
-	d.closing = closing(end, by, d.conn.OneSided)
+	d.conn.OneSided = d.env.Conn().OneSided
+	d.closing = closing(end, by)
 	d.finish()
 }
 
 // closing says how the connection ended.
-func closing(end, by string, oneSided bool) string {
+func closing(end, by string) string {
 	if by != "" {
 		by = " by the " + by
 	}
