@@ -366,7 +366,7 @@ func (t *FTPTransfer) Lines() []Line {
 	if t.DataSession != "" {
 		note += ", data " + t.DataFrom.String() + " to " + t.DataTo.String()
 	}
-	line := Line{Time: t.Time, Note: true, Text: Plain(note)}
+	line := Line{Time: t.Time.Add(t.Duration.Duration()), Note: true, Text: Plain(note)}
 	for i := range t.Listing {
 		line.Fold = append(line.Fold, t.Listing[i].String())
 	}
