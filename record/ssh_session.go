@@ -159,7 +159,7 @@ type SSHChannel struct {
 	Reverse       string  `json:"reverse,omitempty" doc:"the server seems to drive the session: why it looks like a reverse connection"`
 	Rekeys        int     `json:"rekeys,omitempty" doc:"renewed key exchanges, as far as their pattern shows"`
 	RekeyReason   string  `json:"rekey_reason,omitempty" doc:"what those rest on"`
-	MissingBytes  int64   `json:"missing_bytes,omitempty" doc:"encrypted bytes that the capture lacks; they are in no count"`
+	MissingBytes  int64   `json:"missing_bytes,omitempty" doc:"encrypted bytes that the capture lacks; counted only inside of packets whose length is known"`
 	ClosedBy      string  `json:"closed_by,omitempty" doc:"who ended the connection: client or server"`
 	ClosedHow     string  `json:"closed_how,omitempty" doc:"how the connection ended: closed, reset, timeout and so on"`
 	Duration      Seconds `json:"duration" doc:"from the first to the last of these bytes, seconds"`

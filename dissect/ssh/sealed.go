@@ -203,14 +203,13 @@ func same(a, b record.Stamp) bool { return a.Time.Equal(b.Time) }
 // packet, nothing is lost but the bytes.
 func (d *dissector) gapSealed(dir dissect.Dir, n int64) {
 	s := &d.sides[dir].sealed
-	d.watch.missed(d, dir, n)
-	if !s.clear || s.lost {
-		return
-	}
-	if n >= 0 && n <= int64(s.need) {
+	inside := s.clear && !s.lost && n >= 0 && n <= int64(s.need)
+	d.watch.missed(d, n, inside)
+	switch {
+	case inside:
 		s.need -= int(n)
-		return
+	case s.clear && !s.lost:
+		s.lost = true
+		d.watch.inexact()
 	}
-	s.lost = true
-	d.watch.inexact()
 }

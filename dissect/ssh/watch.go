@@ -80,13 +80,14 @@ func (w *watch) push(d *dissector, e event) {
 	}
 }
 
-// missed notes a hole; n < 0: of unknown size.
-func (w *watch) missed(d *dissector, _ dissect.Dir, n int64) {
+// missed notes a hole; n < 0: of unknown size. One inside of a packet whose
+// length is known leaves all messages known.
+func (w *watch) missed(d *dissector, n int64, inside bool) {
 	w.flush(d)
 	if n > 0 {
 		w.missing += n
 	}
-	w.holed = true
+	w.holed = w.holed || !inside
 }
 
 func (w *watch) inexact() { w.blurred = true }
