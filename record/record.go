@@ -33,6 +33,7 @@ const (
 	KindSFTPOperation Kind = "sftp.operation"
 	KindSFTPTransfer  Kind = "sftp.transfer"
 	KindTLSHandshake  Kind = "tls.handshake"
+	KindTLSEnd        Kind = "tls.end"
 	KindCredential    Kind = "credential"
 	KindFile          Kind = "file"
 	KindAnomaly       Kind = "anomaly"

@@ -11,7 +11,7 @@ import (
 // Types returns an empty record of every kind, in the order of the schema.
 func Types() []Record {
 	return []Record{
-		&Session{}, &TLSHandshake{}, &Credential{}, &Anomaly{}, &Finding{},
+		&Session{}, &TLSHandshake{}, &TLSEnd{}, &Credential{}, &Anomaly{}, &Finding{},
 	}
 }
 
