@@ -57,7 +57,7 @@ func (e *decoder) finish() {
 		e.settle(e.first)
 	}
 	if len(e.rest) > 0 {
-		e.damage(0, "the document ends inside of a character")
+		e.damage(e.offset-int64(len(e.rest)), "the document ends inside of a character")
 	}
 }
 
@@ -201,7 +201,8 @@ func (e *decoder) check(p []byte) {
 		}
 		r, n := utf8.DecodeRune(e.rest)
 		if r == utf8.RuneError && n <= 1 {
-			e.damage(e.offset, "bytes that are no UTF-8")
+			// As if the character had not been cut in two.
+			e.damage(e.offset-int64(len(e.rest)-need), "byte "+hexByte(e.rest, 0)+" is no UTF-8")
 			e.rest = e.rest[:0]
 			return
 		}
@@ -217,23 +218,25 @@ func (e *decoder) check(p []byte) {
 			break
 		}
 	}
-	if utf8.Valid(p[:tail]) {
+	nul := bytes.IndexByte(p[:tail], 0)
+	if nul < 0 && utf8.Valid(p[:tail]) {
 		e.rest = append(e.rest[:0], p[tail:]...)
-		if bytes.IndexByte(p, 0) >= 0 {
-			e.damage(e.offset, "NUL bytes")
-		}
 		return
 	}
-	at := len(whole) - len(p)
-	for q := p; len(q) > 0; {
-		r, n := utf8.DecodeRune(q)
+	at := 0
+	for at < tail && at != nul {
+		r, n := utf8.DecodeRune(p[at:])
 		if r == utf8.RuneError && n == 1 {
 			break
 		}
 		at += n
-		q = q[n:]
 	}
-	e.damage(e.offset+int64(at), "byte "+hexByte(whole, at)+" is no UTF-8")
+	offset := e.offset + int64(len(whole)-len(p)+at)
+	if at == nul {
+		e.damage(offset, "a NUL byte")
+		return
+	}
+	e.damage(offset, "byte "+hexByte(p, at)+" is no UTF-8")
 }
 
 func hexByte(b []byte, at int) string {

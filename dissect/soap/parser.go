@@ -1,6 +1,8 @@
 package soap
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"sniff/content"
@@ -116,6 +118,10 @@ func (p *parser) envelope(complete bool) *envelope {
 	default:
 		p.soap(e, all, complete)
 	}
+	// Decoder and tokenizer find theirs in an order that depends on the pieces.
+	slices.SortStableFunc(d.problems, func(a, b record.SOAPXMLProblem) int {
+		return cmp.Or(cmp.Compare(a.Offset, b.Offset), cmp.Compare(a.Code, b.Code))
+	})
 	m.Problems = d.problems
 	m.Partial = p.holed || p.tok.dead || !complete || len(p.tok.starts) > 0
 	return e

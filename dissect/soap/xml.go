@@ -136,7 +136,7 @@ func (t *tokenizer) run(p []byte) int {
 			if p[i] == '<' {
 				n = t.markup(p, i)
 			} else {
-				n = t.text(p[i:])
+				n = t.text(p, i)
 			}
 		case inComment:
 			n = t.until(p[i:], "-->")
@@ -155,9 +155,10 @@ func (t *tokenizer) run(p []byte) int {
 	return i
 }
 
-// text takes character data up to the next markup. A reference that is cut off
+// text takes character data at all[at] up to the next markup. A reference that is cut off
 // by the end of p waits for its rest.
-func (t *tokenizer) text(p []byte) int {
+func (t *tokenizer) text(all []byte, at int) int {
+	p := all[at:]
 	n := bytes.IndexByte(p, '<')
 	if n < 0 {
 		n = len(p)
@@ -171,7 +172,7 @@ func (t *tokenizer) text(p []byte) int {
 	}
 	if len(t.starts) == 0 {
 		if j := indexNonSpace(p[:n]); j >= 0 {
-			t.problem(p, j, "xml_malformed", "text outside of the root element")
+			t.problem(all, at+j, "xml_malformed", "text outside of the root element")
 		}
 		return n
 	}
@@ -442,6 +443,12 @@ func cutName(name []byte) (prefix, local []byte) {
 
 // finish says what is still open when a whole document has ended.
 func (t *tokenizer) finish() {
+	if len(t.pending) > 0 && !t.dead {
+		// A tag that was only gathered may hold an error.
+		n := t.run(t.pending)
+		t.advance(t.pending[:n])
+		t.pending = t.pending[n:]
+	}
 	if t.dead {
 		return
 	}
