@@ -26,6 +26,7 @@ type half struct {
 	heldSince  time.Time
 	opaque     bool  // nobody reads it any more,
 	unreadable int64 // from this offset on
+	ending     bool  // EOF is coming: what is left is read now, nothing may hold it
 	ended      bool  // EOF came
 	running    bool  // its consume loop is on the stack
 	gated      bool  // waits for its first TLS record, see upgrade.go

@@ -69,6 +69,13 @@ func TestHoldThatNobodyCanFreeIsIgnored(t *testing.T) {
 	b.want("S [eof]", "C HOLD", "C x")
 }
 
+func TestEndReadsThroughAllHolds(t *testing.T) {
+	b := newBench(t, Config{}, toyConn)
+	b.c("HOLD\none\nHOLD\ntwo\n")
+	b.s.EOF(c2s, b.at())
+	b.want("C HOLD", "C one", "C HOLD", "C two", "C [eof]")
+}
+
 func TestChangedWakesWaiters(t *testing.T) {
 	b := newBench(t, Config{}, toyConn)
 	ch := b.s.Changed()

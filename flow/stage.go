@@ -153,7 +153,7 @@ func (st *stage) eof(dir dissect.Dir, at record.Stamp) {
 			st.openGate(dir, true)
 		}
 		outer := st.outer
-		h.held = false
+		h.held, h.ending = false, true
 		st.run(dir)
 		if to, moved := st.moved(outer); moved {
 			to.eof(dir, at)
@@ -260,10 +260,10 @@ func (st *stage) act(dir dissect.Dir, a dissect.Action) {
 
 // hold stops d, unless nothing could ever free it: nobody will answer in a
 // capture of one direction, behind the other side's end, or where the other
-// side cannot be read.
+// side cannot be read. What d still has when it ends is read at once.
 func (st *stage) hold(d dissect.Dir) {
 	h, other := &st.dirs[d], &st.dirs[d.Other()]
-	if h.held || h.ended || st.s.rec.OneSided || other.ended || other.opaque {
+	if h.held || h.ending || h.ended || st.s.rec.OneSided || other.ended || other.opaque {
 		return
 	}
 	h.held, h.heldSince = true, st.now.Time
