@@ -78,7 +78,7 @@ func (o *ftpObserver) short(t *record.FTPTransfer, rep *Reporter) {
 	}
 	title := fmt.Sprintf("%s %s ended early after %s: %s", t.Command, t.Path, record.Bytes(t.Bytes), t.Reason)
 	f := rep.Raise("ftp.short_transfer", title, t)
-	if t.DataEnd == record.EndReset {
+	if t.DataEnd == record.EndReset && t.EndedBy != "" {
 		f.Evidence = append(f.Evidence, Seen(t, record.Plain("the "+t.EndedBy+" reset the data connection")))
 	}
 }

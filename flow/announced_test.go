@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -24,6 +25,54 @@ func (a *announcer) Consume(dir dissect.Dir, b []byte) (int, dissect.Action, err
 }
 func (a *announcer) Gap(dissect.Dir, int64) {}
 func (a *announcer) EOF(dissect.Dir)        {}
+
+// TestRefusedAnnouncedConnectionEndsAtOnce, so that the control connection can
+// tell of it: its session ends before the control connection's.
+func TestRefusedAnnouncedConnectionEndsAtOnce(t *testing.T) {
+	for name, answer := range map[string]seg{
+		"RST":                             {from: "S", flags: "RA", ack: 1},
+		"ICMP, nobody listens":            {from: "C", flags: "S", icmp: [2]int{3, 3}},
+		"ICMP, prohibited by a filter":    {from: "C", flags: "S", icmp: [2]int{3, 13}},
+		"ICMPv6, prohibited by a filter":  {from: "C", flags: "S", icmp: [2]int{1, 1}},
+		"ICMP, which may pass, for later": {from: "C", flags: "S", icmp: [2]int{3, 1}},
+	} {
+		var ended []string
+		e := New(Config{Inline: true, Protocols: []dissect.Protocol{{
+			Name:  "control",
+			Probe: func(*dissect.Input) dissect.Verdict { return dissect.Accept },
+			New:   func(env dissect.Env) dissect.Dissector { return &announcer{env} },
+		}}, Sink: record.SinkFunc(func(r record.Record) error {
+			if s, ok := r.(*record.Session); ok {
+				ended = append(ended, s.Protocol+" "+s.End)
+			}
+			return nil
+		})})
+		w := &wire{e: e, isn: map[string]uint32{"C": 1000, "S": 5000}, now: begin}
+		w.play(handshake...)
+		w.play(seg{from: "S", flags: "PA", seq: 1, ack: 1, data: "227"})
+		for _, s := range []seg{{from: "C", flags: "S"}, answer, {from: "C", flags: "S"}} {
+			cs := w.segment(s)
+			from, to := uint16(50000), uint16(5000)
+			if s.from == "S" {
+				from, to = to, from
+			}
+			cs.Src, cs.Dst = withPort(cs.Src.Addr(), from), withPort(cs.Dst.Addr(), to)
+			e.Segment(cs)
+		}
+		now := strings.Join(ended, ", ")
+		e.Close()
+		want, whole := "data unreachable", "data unreachable, control open"
+		switch {
+		case answer.from == "S":
+			want, whole = "data refused", "data refused, control open"
+		case answer.icmp == [2]int{3, 1}:
+			want, whole = "", "control open, data unreachable"
+		}
+		if got := strings.Join(ended, ", "); now != want || got != whole {
+			t.Errorf("%s: ended at once %q, all %q; want %q, %q", name, now, got, want, whole)
+		}
+	}
+}
 
 // TestAnnouncedConnectionIsBoundByItsSYN although it comes to nothing, and
 // although the control connection ends before that is certain.

@@ -132,6 +132,11 @@ func (e *Engine) knock(id int32, x int, s *capture.Segment) {
 	case s.Flags&capture.RST != 0:
 		a.count(x, s, e.seen)
 		a.reset(x, s)
+		if a.early && a.end == knockRefused {
+			// Who announced the connection hears of it while that is news.
+			e.finishAttempt(id, "")
+			return
+		}
 	case syn && !ack:
 		if a.midstream || a.known[x] && a.isn[x] != s.Seq {
 			k := a.key
@@ -196,6 +201,19 @@ func (a *attempt) unreachable(x int, s *capture.Segment) {
 	if s.ICMPFrom.IsValid() {
 		a.icmpFrom = endpointOf(addrPortOf(s.ICMPFrom))
 	}
+}
+
+// hard reports whether an ICMP error ends an attempt at once: nobody listens, or
+// a filter forbids it (RFC 1122, section 4.2.3.9, and what today's clients make
+// of it). Others may pass, and clients go on trying.
+func (a *attempt) hard() bool {
+	switch a.icmp {
+	case [2]uint8{3, 2}, [2]uint8{3, 3}, [2]uint8{3, 9}, [2]uint8{3, 10}, [2]uint8{3, 13}: // RFC 792, RFC 1812
+		return true
+	case [2]uint8{1, 1}, [2]uint8{1, 4}, [2]uint8{1, 5}, [2]uint8{1, 6}: // RFC 4443, section 3.1
+		return true
+	}
+	return false
 }
 
 // stray reports whether a segment belongs to the end of a connection that is

@@ -112,7 +112,12 @@ func (e *Engine) outlived(id int32, t time.Time) bool {
 func (e *Engine) unreachable(id int32, x int, s *capture.Segment) {
 	switch {
 	case id < 0:
-		e.attempts[-id].unreachable(x, s)
+		a := &e.attempts[-id]
+		a.unreachable(x, s)
+		if a.early && a.end == knockUnreached && a.hard() {
+			e.finishAttempt(-id, "")
+			return
+		}
 		e.requeueAttempt(-id)
 	case id > 0:
 		c := e.conns[id]

@@ -158,7 +158,7 @@ func (s *session) take() *channel {
 		// Nothing was announced: the server connects to the port that the
 		// control connection comes from (RFC 959, section 3.2).
 		ch = &channel{s: s, form: "default", active: true}
-		ch.at = address{ok: true, at: s.env.Conn().Client}
+		ch.at, ch.asked = address{ok: true, at: s.env.Conn().Client}, s.env.At(0)
 		ch.announce()
 		return ch
 	case ch.transfer == nil || ch.conn != nil && ch.conn.open() && s.blockMode():

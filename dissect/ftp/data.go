@@ -190,8 +190,8 @@ func (d *dataConn) Closed(end, by string) {
 	}
 	d.end = end
 	d.endedBy = by
-	if d.ch.active && by != "" {
-		d.endedBy = map[string]string{"client": "server", "server": "client"}[by]
+	if d.ch.active {
+		d.endedBy = otherSide(by)
 	}
 	if d.ch.conn != d {
 		return
@@ -252,14 +252,22 @@ func (d *dataConn) emitAlone() {
 	if (l.dir == dissect.ClientToServer) != d.ch.active {
 		r.Direction = "upload"
 	}
-	r.Stamp(l.first, l.dir)
+	env := d.env
+	if s := d.ch.s; s.closed {
+		r.Stamp(l.first, l.dir)
+		r.Control = s.env.Conn().Session
+	} else {
+		env = s.env
+		r.Stamp(d.ch.asked, d.ch.dir)
+		r.User, r.Protected = text([]byte(s.state.user)), s.state.private
+	}
 	result := l.result
 	if result == nil {
 		r.Hidden = l.hidden
-		d.env.Emit(r)
+		env.Emit(r)
 		return
 	}
-	d.env.Defer(r, func(emit func(record.Record)) {
+	env.Defer(r, func(emit func(record.Record)) {
 		r.Content = result.Wait()
 		emit(r)
 	})

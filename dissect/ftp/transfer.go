@@ -149,6 +149,9 @@ func (t *transfer) attach(d *dataConn) {
 
 // dataEnded closes the data side.
 func (t *transfer) dataEnded(d *dataConn, end, by string) {
+	if t.emitted {
+		return // what was emitted is not changed any more
+	}
 	t.ended = true
 	t.load = d.load
 	t.rec.DataEnd, t.rec.EndedBy = end, by
@@ -253,7 +256,7 @@ func (t *transfer) judge(l *load) {
 	case l != nil && l.broken:
 		set(record.TransferShort, "the data connection ended inside of a block")
 	case r.DataEnd == record.EndReset && !arrived:
-		set(record.TransferShort, "the data connection was reset by the "+r.EndedBy)
+		set(record.TransferShort, "the data connection was reset"+byWhom(r.EndedBy))
 	case r.DataSession == "":
 		if r.Completion == 0 {
 			set(record.TransferUnknown, "neither a reply nor a data connection was seen")
@@ -273,6 +276,25 @@ func (t *transfer) judge(l *load) {
 	default:
 		set(record.TransferComplete, "")
 	}
+}
+
+// otherSide turns the roles of a connection around.
+func otherSide(side string) string {
+	switch side {
+	case "client":
+		return "server"
+	case "server":
+		return "client"
+	}
+	return side
+}
+
+// byWhom names who ended a connection, where that is known.
+func byWhom(side string) string {
+	if side == "" {
+		return ""
+	}
+	return " by the " + side
 }
 
 func (t *transfer) abortReason(reply string) string {
