@@ -35,7 +35,14 @@ type Content struct {
 	// Kept holds the first bytes of the decoded content when the content
 	// reader was configured to keep them (sniff show does).
 	Kept []byte `json:"-"`
+	// Shown is set by Reveal: Kept may be shown with the secrets in it.
+	Shown Shown `json:"-"`
 }
+
+// Shown says whether bytes may be shown with their secrets.
+type Shown bool
+
+func (s *Shown) reveal() { *s = true }
 
 // Walk calls f for c and everything in it, in order.
 func (c *Content) Walk(f func(*Content)) {

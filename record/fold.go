@@ -48,11 +48,10 @@ func foldBody(c *Content, mediaType string) []string {
 	}
 	var lines []string
 	if LooksXML(text) {
-		lines = IndentXML(text)
+		lines = indentXML(text, bool(c.Shown))
 	} else {
-		text = jsonSecret.ReplaceAllString(text, `${1}"`+Mask+`$2`)
-		if strings.Contains(mediaType, "form-urlencoded") {
-			text = FormText(text).String()
+		if !c.Shown {
+			text = BodyText(text, mediaType).String()
 		}
 		lines = strings.Split(strings.TrimRight(text, "\r\n"), "\n")
 		for i := range lines {
@@ -63,6 +62,53 @@ func foldBody(c *Content, mediaType string) []string {
 		lines = append(lines, "… "+Bytes(c.Size-int64(len(c.Kept)))+" more")
 	}
 	return lines
+}
+
+// BodyText returns the text of a body as it stands, in which what an element,
+// a field of a form or a member of a JSON object with a telling name holds is
+// secret.
+func BodyText(text, mediaType string) Text {
+	switch {
+	case LooksXML(text):
+		return xmlText(text)
+	case strings.Contains(mediaType, "form-urlencoded"):
+		return FormText(text)
+	}
+	t := Plain(text)
+	for _, m := range jsonSecret.FindAllStringSubmatchIndex(text, -1) {
+		t = t.Mask(m[3]+1, m[4])
+	}
+	return t
+}
+
+// xmlText marks the text of elements that hold passwords or keys.
+func xmlText(s string) Text {
+	t := Plain(s)
+	secret := false
+	for at := 0; at < len(s); {
+		n := tagEnd(s[at:])
+		if s[at] != '<' {
+			if n = strings.IndexByte(s[at:], '<'); n < 0 {
+				n = len(s) - at
+			}
+			if secret && strings.TrimSpace(s[at:at+n]) != "" {
+				t = t.Mask(at, at+n)
+			}
+			at += n
+			continue
+		}
+		switch tag := s[at : at+n]; {
+		case strings.HasPrefix(tag, "<![CDATA["):
+			if secret {
+				t = t.Mask(at, at+n)
+			}
+		case strings.HasPrefix(tag, "<?"), strings.HasPrefix(tag, "<!"):
+		default:
+			secret = tag[1:] != "" && tag[1] != '/' && !strings.HasSuffix(tag, "/>") && SecretElement(tag[1:])
+		}
+		at += n
+	}
+	return t
 }
 
 // keptText decodes bytes to text by their byte order mark; "" when they are
@@ -110,7 +156,9 @@ const maxIndent = 32
 // prefixes as they stand. It is made for display: it takes broken and cut
 // documents as they are. The text of elements that hold passwords or keys is
 // masked.
-func IndentXML(s string) []string {
+func IndentXML(s string) []string { return indentXML(s, false) }
+
+func indentXML(s string, reveal bool) []string {
 	var out []string
 	depth := 0
 	indent := func() string { return strings.Repeat("  ", min(max(depth, 0), maxIndent)) }
@@ -170,7 +218,7 @@ func IndentXML(s string) []string {
 		default:
 			out = append(out, indent()+strings.Join(strings.Fields(tag), " "))
 			open = !strings.HasSuffix(tag, "/>")
-			secret = open && SecretElement(tag[1:])
+			secret = open && !reveal && SecretElement(tag[1:])
 			if open {
 				depth++
 			}

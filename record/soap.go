@@ -184,20 +184,36 @@ func (c *SOAPCall) Summary() string {
 	if c.Latency != 0 {
 		b.WriteString(" " + c.Latency.String())
 	}
-	switch {
-	case c.Fault != nil:
-		b.WriteString(", fault " + c.Fault.String())
-	case c.StatusMisfit != "":
-		b.WriteString(", HTTP " + strconv.Itoa(c.Status) + " (" + c.StatusMisfit + ")")
-	case c.OneWay:
-		b.WriteString(", one-way")
-	case c.Unanswered:
-		b.WriteString(", not answered")
+	if o := c.Outcome(); o != "answered" {
+		b.WriteString(", " + o)
 	}
 	if c.Answers != nil {
 		b.WriteString(", answers " + c.Answers.Operation + " after " + c.Answers.After.String())
 	}
 	return b.String()
+}
+
+// Outcome says in few words what became of the call.
+func (c *SOAPCall) Outcome() string {
+	switch {
+	case c.Fault != nil:
+		return "fault " + c.Fault.String()
+	case c.StatusMisfit != "":
+		return "HTTP " + strconv.Itoa(c.Status) + " (" + c.StatusMisfit + ")"
+	case c.OneWay:
+		return "one-way"
+	case c.Unanswered:
+		return "not answered"
+	case c.State != "" && c.State != HTTPComplete:
+		return c.State
+	}
+	return "answered"
+}
+
+// Failed reports whether the call did not come to a result, by a fault or
+// otherwise.
+func (c *SOAPCall) Failed() bool {
+	return c.Fault != nil || c.Unanswered || c.Status >= 400 || c.StatusMisfit != "" || c.State == HTTPRequestCut || c.State == HTTPResponseCut
 }
 
 func (f *SOAPFault) String() string {

@@ -115,7 +115,7 @@ read is still reported).`,
 	f.BoolVar(&a.reveal, "reveal", false, "show passwords, tokens and digests instead of masking them")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "no progress and no notes on standard error")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "more on standard error: what was skipped and why")
-	root.AddCommand(a.readCommand(), a.showCommand(), a.credsCommand(), a.findingsCommand(), a.exportCommand(), a.liveCommand(),
+	root.AddCommand(a.readCommand(), a.showCommand(), a.credsCommand(), a.findingsCommand(), a.soapCommand(), a.exportCommand(), a.liveCommand(),
 		a.proxyCommand(), a.caCommand(), a.schemaCommand())
 	return root
 }
