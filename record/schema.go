@@ -11,7 +11,13 @@ import (
 // Types returns an empty record of every kind, in the order of the schema.
 func Types() []Record {
 	return []Record{
-		&Session{}, &TLSHandshake{}, &TLSEnd{}, &Credential{}, &Anomaly{}, &Finding{},
+		&Session{},
+		&SMTPExchange{}, &SMTPMessage{},
+		&FTPExchange{}, &FTPTransfer{},
+		&HTTPExchange{}, &SOAPCall{},
+		&SSHHandshake{}, &SSHAuth{}, &SSHChannel{}, &SFTPOperation{}, &SFTPTransfer{},
+		&TLSHandshake{}, &TLSEnd{},
+		&Credential{}, &Anomaly{}, &Finding{},
 	}
 }
 
@@ -20,35 +26,51 @@ type FieldInfo struct {
 	Name  string // JSON name
 	Type  string // JSON type: string, number, integer, boolean, array, object
 	Doc   string
-	Index []int // for reflect.Value.FieldByIndex
+	Omit  bool         // left out of the JSON while it is empty
+	Of    reflect.Type // Go type
+	Index []int        // for reflect.Value.FieldByIndex
 }
 
 // FieldsOf lists the top-level fields of a record in the order of its JSON,
 // the header's first.
-func FieldsOf(r Record) []FieldInfo {
+func FieldsOf(r Record) []FieldInfo { return FieldsOfType(reflect.TypeOf(r).Elem()) }
+
+// FieldsOfType lists the fields of any struct of the vocabulary in the order
+// of its JSON. As in encoding/json it is the JSON name, not the Go name, by
+// which a field hides one that is embedded deeper.
+func FieldsOfType(t reflect.Type) []FieldInfo {
 	var out []FieldInfo
-	t := reflect.TypeOf(r).Elem()
-	for _, f := range reflect.VisibleFields(t) {
-		if name := jsonName(f); name != "" {
-			out = append(out, FieldInfo{Name: name, Type: jsonType(f.Type), Doc: f.Tag.Get("doc"), Index: f.Index})
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if f.Anonymous && f.Type.Kind() == reflect.Struct {
+			for _, inner := range FieldsOfType(f.Type) {
+				inner.Index = append([]int{i}, inner.Index...)
+				out = append(out, inner)
+			}
+			continue
+		}
+		if name, omit := jsonName(f); name != "" {
+			out = append(out, FieldInfo{Name: name, Type: jsonType(f.Type), Doc: f.Tag.Get("doc"), Omit: omit, Of: f.Type, Index: f.Index})
 		}
 	}
 	return out
 }
 
-// jsonName returns the name a field has in JSON, "" when it is not written.
-func jsonName(f reflect.StructField) string {
+// jsonName returns the name a field has in JSON, "" when it is not written,
+// and whether it is left out while empty.
+func jsonName(f reflect.StructField) (name string, omit bool) {
 	if f.Anonymous || !f.IsExported() {
-		return ""
+		return "", false
 	}
-	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	name, opts, _ := strings.Cut(f.Tag.Get("json"), ",")
+	omit = strings.Contains(opts, "omitempty") || strings.Contains(opts, "omitzero")
 	switch name {
 	case "-":
-		return ""
+		return "", false
 	case "":
-		return f.Name
+		return f.Name, omit
 	}
-	return name
+	return name, omit
 }
 
 func jsonType(t reflect.Type) string {
@@ -132,18 +154,14 @@ func structSchema(t reflect.Type, defs map[string]any) {
 	var required []string
 	def := map[string]any{"type": "object", "properties": props}
 	defs[t.Name()] = def
-	for _, f := range reflect.VisibleFields(t) {
-		name := jsonName(f)
-		if name == "" {
-			continue
+	for _, f := range FieldsOfType(t) {
+		p := schemaOf(f.Of, defs)
+		if f.Doc != "" {
+			p["description"] = f.Doc
 		}
-		s := schemaOf(f.Type, defs)
-		if doc := f.Tag.Get("doc"); doc != "" {
-			s["description"] = doc
-		}
-		props[name] = s
-		if opts := f.Tag.Get("json"); !strings.Contains(opts, ",omitempty") && !strings.Contains(opts, ",omitzero") {
-			required = append(required, name)
+		props[f.Name] = p
+		if !f.Omit {
+			required = append(required, f.Name)
 		}
 	}
 	if required != nil {

@@ -25,11 +25,15 @@ that reuse over services shows.`,
   sniff creds --fail-on-clear *.pcap     exit status 1 if any password was readable`,
 		Args: files(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if err := a.checkFlags("table", "jsonl"); err != nil {
+			if err := a.checkFlags("table", "jsonl", "csv"); err != nil {
+				return err
+			}
+			a.choice.kinds = []string{string(record.KindCredential)}
+			if err := a.choice.prepare(); err != nil {
 				return err
 			}
 			c := &credentialTable{seen: map[credentialKey]*credentialRow{}}
-			if err := a.analyse(args, c, 0, nil); err != nil {
+			if err := a.analyse(args, a.choice.before(c), 0, nil); err != nil {
 				return err
 			}
 			if failOnClear && c.clear {
@@ -39,7 +43,8 @@ that reuse over services shows.`,
 		},
 	}
 	a.inputFlags(cmd)
-	cmd.Flags().StringVarP(&a.output, "output", "o", "table", "output format: table or jsonl")
+	cmd.Flags().StringVarP(&a.output, "output", "o", "table", "output format: table, jsonl or csv")
+	a.listFlags(cmd)
 	cmd.Flags().BoolVar(&failOnClear, "fail-on-clear", false, "exit with status 1 if a credential was readable on the wire")
 	return cmd
 }
@@ -82,11 +87,16 @@ func (c *credentialTable) Write(r record.Record) error {
 func (c *credentialTable) Close() error { return nil }
 
 func (a *app) writeCredentials(c *credentialTable) error {
-	slices.SortStableFunc(c.rows, func(x, y *credentialRow) int {
-		return cmp.Or(x.first.Time.Compare(y.first.Time), cmp.Compare(x.first.Packet, y.first.Packet))
-	})
-	if a.output == "jsonl" {
-		sink := render.NewJSONLines(a.stdout, a.style())
+	if a.choice.sort == "" {
+		slices.SortStableFunc(c.rows, func(x, y *credentialRow) int {
+			return cmp.Or(x.first.Time.Compare(y.first.Time), cmp.Compare(x.first.Packet, y.first.Packet))
+		})
+	}
+	if a.output != "table" {
+		sink, err := a.renderer(false)
+		if err != nil {
+			return err
+		}
 		for _, row := range c.rows {
 			if err := sink.Write(row.first); err != nil {
 				return err

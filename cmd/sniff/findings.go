@@ -19,6 +19,7 @@ func (a *app) findingsCommand() *cobra.Command {
 		Short: "What went wrong or is unsafe, most severe first, with evidence and advice",
 		Example: `  sniff findings mail.pcap
   sniff findings --fail-on error *.pcap     exit status 1 for CI
+  sniff findings -Y 'severity >= "warning" && code matches "^ftp"' *.pcap
   sniff findings --explain tcp.refused      what a finding means`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if explain != "" {
@@ -27,11 +28,18 @@ func (a *app) findingsCommand() *cobra.Command {
 			if err := files(1)(cmd, args); err != nil {
 				return err
 			}
-			if err := a.checkFlags("text", "jsonl"); err != nil {
+			if !cmd.Flags().Changed("output") {
+				a.output = "text"
+			}
+			if err := a.checkFlags("text", "jsonl", "csv"); err != nil {
+				return err
+			}
+			a.choice.kinds = []string{string(record.KindFinding)}
+			if err := a.choice.prepare(); err != nil {
 				return err
 			}
 			c := &findingList{}
-			if err := a.analyse(args, c, 0, nil); err != nil {
+			if err := a.analyse(args, a.choice.before(c), 0, nil); err != nil {
 				return err
 			}
 			return a.writeFindings(c.list)
@@ -39,7 +47,8 @@ func (a *app) findingsCommand() *cobra.Command {
 	}
 	a.inputFlags(cmd)
 	cmd.Flags().StringVar(&explain, "explain", "", "say what the finding with this `CODE` means, without reading anything; all: the whole catalogue")
-	cmd.Flags().StringVarP(&a.output, "output", "o", "text", "output format: text or jsonl")
+	cmd.Flags().StringVarP(&a.output, "output", "o", "text", "output format: text, jsonl or csv")
+	a.listFlags(cmd)
 	return cmd
 }
 
@@ -56,9 +65,14 @@ func (c *findingList) Write(r record.Record) error {
 func (c *findingList) Close() error { return nil }
 
 func (a *app) writeFindings(list []*record.Finding) error {
-	slices.SortStableFunc(list, func(x, y *record.Finding) int { return y.Severity.Level() - x.Severity.Level() })
-	if a.output == "jsonl" {
-		sink := render.NewJSONLines(a.stdout, a.style())
+	if a.choice.sort == "" {
+		slices.SortStableFunc(list, func(x, y *record.Finding) int { return y.Severity.Level() - x.Severity.Level() })
+	}
+	if a.output != "text" {
+		sink, err := a.renderer(false)
+		if err != nil {
+			return err
+		}
 		for _, f := range list {
 			if err := sink.Write(f); err != nil {
 				return err

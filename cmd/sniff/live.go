@@ -22,7 +22,11 @@ Capturing needs root or the capability CAP_NET_RAW.`,
   sudo sniff live -i eth0 -o jsonl`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if err := a.checkFlags("table", "text", "jsonl"); err != nil {
+			if err := a.checkFlags("table", "text", "jsonl", "csv"); err != nil {
+				return err
+			}
+			sink, err := a.records(true)
+			if err != nil {
 				return err
 			}
 			if iface == "" {
@@ -40,11 +44,11 @@ Capturing needs root or the capability CAP_NET_RAW.`,
 				reader.Close()
 			}()
 			a.note("listens on %s; interrupt to stop", iface)
-			return a.analyseFrom(reader, a.liveSink(), keepForShow, nil)
+			return a.analyseFrom(reader, sink, keepForShow, nil)
 		},
 	}
 	a.inputFlags(cmd)
 	cmd.Flags().StringVarP(&iface, "interface", "i", "", "`IFACE` to listen on")
-	cmd.Flags().StringVarP(&a.output, "output", "o", "table", "what to print: table (a line per session), text (the dialogue) or jsonl")
+	a.outputFlags(cmd, "what to print: table (a line per session), text (the dialogue), jsonl or csv")
 	return cmd
 }

@@ -84,13 +84,13 @@ trust. Upstream certificates are verified as the client would have done.`,
 	f.DurationVar(&p.idle, "idle", time.Hour, "end connections that are silent for this long")
 	f.IntVar(&p.connections, "max-connections", 10_000, "most connections at a time")
 	f.IntVar(&p.perClient, "max-per-client", 1_000, "most connections of one client address")
-	f.StringVarP(&a.output, "output", "o", "table", "what to print: table (a line per session), text (the dialogue) or jsonl")
+	a.outputFlags(cmd, "what to print: table (a line per session), text (the dialogue), jsonl or csv")
 	f.StringVar(&a.failOn, "fail-on", "", "exit with status 1 if a finding of this `SEVERITY` or above was made")
 	return cmd
 }
 
 func (a *app) proxy(p proxyFlags) error {
-	if err := a.checkFlags("table", "text", "jsonl"); err != nil {
+	if err := a.checkFlags("table", "text", "jsonl", "csv"); err != nil {
 		return err
 	}
 	cfg, closers, err := a.proxyConfig(p)
@@ -207,7 +207,11 @@ func (a *app) proxyConfig(p proxyFlags) (cfg proxy.Config, open closers, err err
 	secrets := record.NewKeyer(key)
 	bodies := content.New(content.Config{Loads: loads(secrets), Keep: keepForShow})
 	open = append(open, closerFunc(func() error { bodies.Close(); return nil }))
-	watcher := diagnose.NewWatcher(a.watchFindings(a.liveSink()), diagnose.Families())
+	sink, err := a.records(true)
+	if err != nil {
+		return cfg, open, err
+	}
+	watcher := diagnose.NewWatcher(a.watchFindings(sink), diagnose.Families())
 	open = append(open, watcher)
 	cfg.Engine = flow.New(flow.Config{
 		Protocols: protocols(),
@@ -216,21 +220,6 @@ func (a *app) proxyConfig(p proxyFlags) (cfg proxy.Config, open closers, err err
 		Secrets:   secrets,
 	})
 	return cfg, open, nil
-}
-
-// liveSink returns the renderer for records that should be seen at once.
-func (a *app) liveSink() record.Sink {
-	switch a.output {
-	case "jsonl":
-		j := render.NewJSONLines(a.stdout, a.style())
-		j.Flush = true
-		return j
-	case "text":
-		return render.NewTalk(a.stdout, a.style())
-	}
-	t := render.NewTable(a.stdout, a.style())
-	t.Live = true
-	return t
 }
 
 func (p proxyFlags) listeners() ([]proxy.Listener, error) {

@@ -1,11 +1,6 @@
 package main
 
-import (
-	"github.com/spf13/cobra"
-
-	"sniff/record"
-	"sniff/render"
-)
+import "github.com/spf13/cobra"
 
 func (a *app) readCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -17,27 +12,28 @@ a ring buffer, are read as one in order of time.`,
 		Example: `  sniff read mail.pcap
   sniff read 'ring-*.pcapng' -f 'port 25'
   tcpdump -w - port 25 | sniff read -
-  sniff read -o jsonl mail.pcap`,
+  sniff read -o jsonl mail.pcap
+  sniff read -Y 'cidr(client, "10.0.0.0/8") && protocol == "smtp"' mail.pcap
+  sniff read -o csv --kind smtp.message --fields time,from,outcome,size --sort -size mail.pcap`,
 		Args: files(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if err := a.checkFlags("table", "jsonl"); err != nil {
+			if err := a.checkFlags("table", "text", "jsonl", "csv"); err != nil {
 				return err
 			}
-			return a.analyse(args, a.sink(), 0, nil)
+			sink, err := a.records(false)
+			if err != nil {
+				return err
+			}
+			keep := 0
+			if a.output == "text" {
+				keep = keepForShow
+			}
+			return a.analyse(args, sink, keep, nil)
 		},
 	}
 	a.inputFlags(cmd)
-	cmd.Flags().StringVarP(&a.output, "output", "o", "table", "output format: table or jsonl")
+	a.outputFlags(cmd, "output format: table, text (the dialogues), jsonl or csv")
 	return cmd
-}
-
-// sink returns the renderer that --output names.
-func (a *app) sink() record.Sink {
-	switch a.output {
-	case "jsonl":
-		return render.NewJSONLines(a.stdout, a.style())
-	}
-	return render.NewTable(a.stdout, a.style())
 }
 
 // files wants at least n arguments and says what is missing.

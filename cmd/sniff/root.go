@@ -36,6 +36,8 @@ type app struct {
 	quiet          bool
 	verbose        bool
 	checkChecksums bool
+	choice         choice
+	shape          shape
 
 	found   bool // something at or above --fail-on was found
 	damaged bool // an input was damaged; it was said already
