@@ -172,5 +172,28 @@ func sshCodes() []Info {
 			Advice:      "Compare the fingerprint with the one on the server's console, then add it.",
 			Reference:   "sshd(8), SSH_KNOWN_HOSTS FILE FORMAT",
 		},
+		{
+			Code: "ssh.policy_forbidden", Severity: record.SeverityError,
+			Explanation: "The two sides agreed on an algorithm that the policy given with --policy forbids.",
+			Advice:      "Take it out of the server's lists, and update clients that can do nothing else.",
+		},
+		{
+			Code: "ssh.policy_offered", Severity: record.SeverityWarning,
+			Explanation: "The server offers algorithms that the policy given with --policy forbids. This connection did not use them; another client may.",
+			Advice:      "Take them out of the server's lists (for OpenSSH: KexAlgorithms, HostKeyAlgorithms, Ciphers, MACs with a leading -).",
+			Reference:   "sshd_config(5)",
+		},
+		{
+			Code: "ssh.policy_required", Severity: record.SeverityError,
+			Explanation: "The server does not offer what the policy given with --policy requires.",
+			Advice:      "Update the server, or add it to its lists.",
+			Reference:   "sshd_config(5)",
+		},
+		{
+			Code: "ssh.policy_key_size", Severity: record.SeverityError,
+			Explanation: "A key or prime is smaller than the policy given with --policy allows.",
+			Advice:      "Make a larger key (ssh-keygen -t ed25519, or -t rsa -b 4096); for primes remove the small ones from the moduli file.",
+			Reference:   "sshd(8), MODULI FORMAT in moduli(5)",
+		},
 	}
 }

@@ -13,6 +13,7 @@ import (
 func (a *app) exportCommand() *cobra.Command {
 	var want export.What
 	var dir string
+	var knownHosts bool
 	cmd := &cobra.Command{
 		Use:   "export FILE... -w DIR",
 		Short: "Write messages (.eml), files, attachments and envelopes (.xml) to a folder",
@@ -24,11 +25,15 @@ Files are named by their SHA-256; names from the traffic stand in index.jsonl
 and, cleaned, behind the digest. Nothing is overwritten, nothing is written
 outside of DIR. What has holes is marked ".partial".`,
 		Example: `  sniff export mail.pcap --mail --attachments -w out
-  sniff export ftp.pcap --files -w out`,
+  sniff export ftp.pcap --files -w out
+  sniff export ssh.pcap --known-hosts   host keys as lines of known_hosts`,
 		Args: files(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := a.checkFlags(); err != nil {
 				return err
+			}
+			if knownHosts {
+				return a.exportKnownHosts(args, dir)
 			}
 			if dir == "" {
 				return usageError{hinted{errors.New("where to write is missing"), "name a folder with -w DIR"}}
@@ -64,5 +69,6 @@ outside of DIR. What has holes is marked ".partial".`,
 	f.BoolVar(&want.Files, "files", false, "files of FTP and SFTP transfers")
 	f.BoolVar(&want.SOAP, "soap", false, "XML bodies")
 	f.BoolVar(&want.Bodies, "http", false, "all other HTTP bodies")
+	f.BoolVar(&knownHosts, "known-hosts", false, "only the SSH host keys seen, as lines of known_hosts, on standard output or to the file -w")
 	return cmd
 }

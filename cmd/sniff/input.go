@@ -44,7 +44,11 @@ func (a *app) analyseFrom(reader *capture.Reader, sink record.Sink, keep int, st
 	secrets := record.NewKeyer(key)
 	bodies := content.New(content.Config{Loads: loads(secrets), Keep: keep, Store: store})
 	defer bodies.Close()
-	watcher := diagnose.NewWatcher(a.watchFindings(sink), diagnose.Families())
+	families, err := a.families()
+	if err != nil {
+		return err
+	}
+	watcher := diagnose.NewWatcher(a.watchFindings(sink), families)
 	engine := flow.New(flow.Config{
 		Protocols: protocols(),
 		Content:   bodies,

@@ -5,6 +5,7 @@ import (
 	"sniff/dissect"
 	"sniff/dissect/ftp"
 	"sniff/dissect/http"
+	"sniff/dissect/sftp"
 	"sniff/dissect/smtp"
 	"sniff/dissect/soap"
 	"sniff/dissect/ssh"
@@ -19,6 +20,7 @@ func protocols() []dissect.Protocol {
 		http.Protocol(),
 		smtp.Protocol(),
 		ftp.Protocol(),
+		sftp.Protocol(), // inside of SSH only: its probe takes nothing
 	}
 }
 

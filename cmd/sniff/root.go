@@ -36,6 +36,7 @@ type app struct {
 	quiet          bool
 	verbose        bool
 	checkChecksums bool
+	ssh            sshFlags
 	choice         choice
 	shape          shape
 
@@ -129,6 +130,7 @@ func (a *app) inputFlags(cmd *cobra.Command) {
 	f.StringVar(&a.keylog, "keylog", "", "TLS key log `FILE` (SSLKEYLOGFILE format) to decrypt with")
 	f.BoolVar(&a.checkChecksums, "check-checksums", false, "ignore packets with wrong checksums (off: network cards fill them in late)")
 	f.StringVar(&a.failOn, "fail-on", "", "exit with status 1 if a finding of this `SEVERITY` or above was made: info, notice, warning, error, critical")
+	a.ssh.add(cmd)
 }
 
 // checkFlags refuses values that no flag parser checks.
