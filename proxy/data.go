@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -181,7 +183,8 @@ func (d *dataConn) serve() {
 	r.begin(d.tls && d.control.tls != nil)
 	if d.tls && d.control.tls != nil {
 		if err := d.handshakes(r); err != nil {
-			r.sess.Close(record.EndReset, "", record.Stamp{Time: s.cfg.Now()})
+			r.abortLegs()
+			r.finish(record.EndReset, "")
 			return
 		}
 	}
@@ -197,42 +200,45 @@ func (d *dataConn) handshakes(r *relay) error {
 	if d.dir == dissect.ClientToServer {
 		toClient, toServer = toServer, toClient
 	}
-	deadline := time.Now().Add(s.cfg.Limits.Handshake)
-	for _, p := range r.pumps {
-		_ = p.raw.SetDeadline(deadline)
-	}
-	up := tls.Client(toServer.source(), d.control.tls.client)
-	down := tls.Server(toClient.source(), &tls.Config{
-		Certificates: []tls.Certificate{*d.control.tls.minted}, MinVersion: tls.VersionTLS10, KeyLogWriter: s.cfg.KeyLog,
-	})
+	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Limits.Handshake)
+	defer cancel()
+	up := tls.Client(&prefixed{Conn: toServer.source()}, d.control.tls.client)
+	down := tls.Server(&prefixed{Conn: toClient.source()}, d.control.tls.server)
 	// Both at once: some servers begin only when the client has, others the
-	// other way round.
+	// other way round. The first that fails ends both.
 	failed := make(chan error, 1)
-	go func() { failed <- up.Handshake() }()
-	err := down.Handshake()
-	if err != nil {
-		toServer.raw.Close()
+	go handshakeData(ctx, cancel, up, failed)
+	downErr := down.HandshakeContext(ctx)
+	if downErr != nil {
+		cancel()
 	}
-	if e := <-failed; e != nil {
-		r.anomaly("proxy_data_tls", dissect.ServerToClient, "TLS on the data connection to the server failed: "+e.Error())
-		return e
+	upErr := <-failed
+	switch {
+	case upErr != nil && (downErr == nil || errors.Is(downErr, context.Canceled)):
+		r.anomaly("proxy_data_tls", dissect.ServerToClient, "TLS on the data connection to the server failed: "+upErr.Error())
+		return upErr
+	case downErr != nil:
+		r.anomaly("proxy_data_tls", dissect.ClientToServer, "TLS on the data connection to the client failed: "+downErr.Error())
+		return downErr
 	}
-	if err != nil {
-		r.anomaly("proxy_data_tls", dissect.ClientToServer, "TLS on the data connection to the client failed: "+err.Error())
-		return err
-	}
-	for _, p := range r.pumps {
-		_ = p.raw.SetDeadline(time.Time{})
-	}
-	var downConn, upConn net.Conn = down, up
-	toClient.src.Store(&downConn)
-	toClient.dst.Store(&upConn)
-	toServer.src.Store(&upConn)
-	toServer.dst.Store(&downConn)
-	state := up.ConnectionState()
+	toClient.restart(down, up, 0)
+	toServer.restart(up, down, 0)
+	state := down.ConnectionState()
 	hs := &record.TLSHandshake{Version: tls.VersionName(state.Version), Cipher: tls.CipherSuiteName(state.CipherSuite)}
 	hs.Stamp(record.Stamp{Time: s.cfg.Now()}, dissect.ClientToServer)
 	r.sess.Intercepted(hs)
 	r.sess.Emit(hs)
+	r.mu.Lock()
+	r.upgrading = false
+	r.mu.Unlock()
 	return nil
+}
+
+// handshakeData does the handshake of one leg beside the other's.
+func handshakeData(ctx context.Context, cancel context.CancelFunc, c *tls.Conn, result chan<- error) {
+	err := c.HandshakeContext(ctx)
+	if err != nil {
+		cancel()
+	}
+	result <- err
 }

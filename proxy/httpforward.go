@@ -125,9 +125,5 @@ func (o *oneHost) Read(b []byte) (int, error) {
 	return copy(b, fmt.Sprintf("%s %s %s\r\n%s", method, u.RequestURI(), version, bytes.Clone(rest))), err
 }
 
-func (o *oneHost) CloseWrite() error {
-	if w, ok := o.Conn.(interface{ CloseWrite() error }); ok {
-		return w.CloseWrite()
-	}
-	return o.Conn.Close()
-}
+func (o *oneHost) NetConn() net.Conn { return o.Conn }
+func (o *oneHost) CloseWrite() error { closeWrite(o.Conn); return nil }

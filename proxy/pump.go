@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -16,21 +17,31 @@ import (
 // writes its destination; the other pump may kick it out of a read when a
 // hold was freed, or park it while the connection is upgraded to TLS.
 type pump struct {
-	r        *relay
-	dir      dissect.Dir
-	raw      net.Conn // the socket of the source
-	src      atomic.Pointer[net.Conn]
-	dst      atomic.Pointer[net.Conn]
-	buf      []byte
-	early    []byte    // bytes that came before the pump ran
-	pending  []byte    // given to the session, not forwarded yet
-	given    int64     // bytes given to the session: the offset behind pending
-	rewrites []rewrite // changes to pending bytes, in order
-	waiting  atomic.Bool
-	parking  atomic.Bool
-	parked   chan struct{}
-	resume   chan error
-	done     chan struct{}
+	r      *relay
+	dir    dissect.Dir
+	raw    net.Conn // the socket of the source, below TLS
+	src    atomic.Pointer[net.Conn]
+	dst    atomic.Pointer[net.Conn]
+	buf    []byte
+	early  []byte // came before the pump ran
+	behind []byte // read when TLS was agreed on already: not the dialogue's
+
+	// pending was given to the session and is not forwarded yet. Offsets count
+	// what was given; base is that of the first pending byte.
+	pending []byte
+	given   int64
+	base    atomic.Int64
+	// rewrites are changes to pending bytes, in order; relay.mu guards them.
+	rewrites []rewrite
+	// tapped is up to where the tap has the bytes. It lags behind given only
+	// for bytes that look like the beginning of TLS.
+	tapped int64
+
+	waiting atomic.Bool // has pending bytes that may not go out yet
+	parking atomic.Bool // the other pump wants this one to stand still
+	parked  chan struct{}
+	resume  chan error
+	done    chan struct{}
 }
 
 // rewrite replaces source bytes from..to.
@@ -50,7 +61,7 @@ const (
 )
 
 func newPump(r *relay, dir dissect.Dir, src, dst net.Conn) *pump {
-	p := &pump{r: r, dir: dir, raw: src, parked: make(chan struct{}), resume: make(chan error), done: make(chan struct{})}
+	p := &pump{r: r, dir: dir, raw: rawConn(src), parked: make(chan struct{}), resume: make(chan error), done: make(chan struct{})}
 	p.src.Store(&src)
 	p.dst.Store(&dst)
 	return p
@@ -68,14 +79,15 @@ func (p *pump) run() {
 	defer close(p.done)
 	err := p.loop()
 	switch {
-	case err == nil:
-	case errors.Is(err, io.EOF):
-		p.eof()
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		p.eof(err)
 	default:
 		p.fail(err)
 	}
 }
 
+// loop returns why the direction ended: io.EOF when its source was closed,
+// io.ErrUnexpectedEOF when that happened without the end of TLS being said.
 func (p *pump) loop() error {
 	if len(p.early) > 0 {
 		if err := p.pass(p.early); err != nil {
@@ -87,7 +99,7 @@ func (p *pump) loop() error {
 	for {
 		n, err := p.source().Read(p.buf)
 		if n > 0 {
-			p.r.lastByte.Store(p.r.srv.cfg.Now().UnixNano())
+			p.r.alive()
 			if err := p.pass(p.buf[:n]); err != nil {
 				return err
 			}
@@ -95,66 +107,92 @@ func (p *pump) loop() error {
 				p.buf = make([]byte, min(4*n, fullBuffer))
 			}
 		}
-		if err == nil {
-			continue
-		}
-		if !isTimeout(err) {
-			return err
-		}
-		// Somebody wants us out of the read.
-		if p.parking.Load() {
-			p.parked <- struct{}{}
-			if err := <-p.resume; err != nil {
+		switch {
+		case err == nil:
+		case isTimeout(err):
+			if err := p.kicked(); err != nil {
 				return err
 			}
-		}
-		_ = p.source().SetReadDeadline(time.Time{})
-		if err := p.flush(); err != nil {
+		case errors.Is(err, io.EOF) && truncated(p.source()):
+			return io.ErrUnexpectedEOF
+		case errors.Is(err, io.EOF) && p.r.downgrade(p):
+		default:
 			return err
 		}
 	}
 }
 
+// kicked looks at why somebody wanted the pump out of its read. The deadline
+// goes first: whoever sets it again from here on is seen in the next read.
+func (p *pump) kicked() error {
+	_ = p.source().SetReadDeadline(time.Time{})
+	if p.parking.Load() {
+		p.parked <- struct{}{}
+		if err := <-p.resume; err != nil {
+			return err
+		}
+	}
+	return p.flush()
+}
+
 // pass gives bytes to the session and forwards what it does not hold back.
 func (p *pump) pass(b []byte) error {
-	if p.given == 0 && p.r.control == nil {
+	if p.r.control != nil {
+		// A data connection is an announced one: nothing holds its bytes.
+		p.r.data(p, b)
+		return p.write(b)
+	}
+	if p.given == 0 {
 		if done, err := p.first(b); done || err != nil {
 			return err
 		}
 	}
-	p.r.data(p.dir, b, p.now())
-	p.given += int64(len(b))
-	if p.r.control == nil && len(p.pending) == 0 && len(p.rewrites) == 0 && p.limit() >= p.given {
+	taken, upgrade := p.r.data(p, b)
+	if !taken {
+		p.behind = append(p.behind, b...)
+		return nil
+	}
+	if len(p.pending) == 0 && p.limit() >= p.given {
 		// Nothing is held: forward without a copy.
-		if err := p.write(b); err != nil {
+		if err := p.write(p.r.rewritten(p, b, p.given)); err != nil {
 			return err
 		}
+		p.base.Store(p.given)
 	} else {
 		p.pending = append(p.pending, b...)
 		if err := p.flush(); err != nil {
 			return err
 		}
 	}
-	if o := p.other(); o.waiting.Load() && o.limit() > o.given-1 {
+	if o := p.other(); o.waiting.Load() && o.allowed() > o.base.Load() {
 		o.kick()
 	}
-	if p.r.intercepts() && p.r.sess.Upgrading() {
+	if upgrade {
 		return p.r.upgrade(p)
 	}
 	return nil
 }
 
-// limit returns the offset up to which bytes may be forwarded now.
-func (p *pump) limit() int64 {
+// allowed returns the offset up to which the session lets bytes pass; what it
+// has not read yet may pass unless the line may have to be rewritten.
+func (p *pump) allowed() int64 {
 	s := p.r.sess
-	limit := p.given
+	limit := int64(1<<63 - 1)
 	if off, held := s.Limit(p.dir); held {
-		limit = min(limit, off)
+		limit = off
 	}
 	if s.Protocol() == "ftp" {
-		// Addresses in FTP lines are rewritten, so lines go out whole.
-		if c := s.Consumed(p.dir); p.given-c < maxPartial {
-			limit = min(limit, c)
+		limit = min(limit, s.Consumed(p.dir))
+	}
+	return limit
+}
+
+// limit returns the offset up to which bytes may be forwarded now.
+func (p *pump) limit() int64 {
+	limit := min(p.allowed(), p.given)
+	if p.given-limit >= maxPartial {
+		if _, held := p.r.sess.Limit(p.dir); !held {
+			return p.given // too long for a line that names an address
 		}
 	}
 	return limit
@@ -163,38 +201,35 @@ func (p *pump) limit() int64 {
 // flush forwards pending bytes up to the limit, with their rewrites.
 func (p *pump) flush() error {
 	for len(p.pending) > 0 {
-		base := p.given - int64(len(p.pending))
 		p.waiting.Store(true)
+		base := p.base.Load()
 		limit := p.limit()
 		if limit <= base {
 			return nil
 		}
-		p.waiting.Store(false)
-		out := p.pending[:limit-base]
-		rest := p.pending[limit-base:]
-		if len(p.rewrites) > 0 {
-			out = p.apply(out, base, limit)
-		}
-		if err := p.write(out); err != nil {
+		n := limit - base
+		if err := p.write(p.r.rewritten(p, p.pending[:n], limit)); err != nil {
 			return err
 		}
-		p.pending = append(p.pending[:0], rest...)
-		if cap(p.pending) > fullBuffer && len(p.pending) == 0 {
-			p.pending = nil
+		p.pending = append(p.pending[:0], p.pending[n:]...)
+		p.base.Store(limit)
+		if len(p.pending) == 0 {
+			p.pending = nil // an idle connection keeps no buffer for it
 		}
 	}
 	p.waiting.Store(false)
 	return nil
 }
 
-// apply returns out, the source bytes base..limit, with the rewrites that
-// fall into it.
-func (p *pump) apply(out []byte, base, limit int64) []byte {
+// apply returns out, the source bytes that end at the offset end, with the
+// rewrites that fall into it.
+func (p *pump) apply(out []byte, end int64) []byte {
+	base := end - int64(len(out))
 	var b []byte
 	at := base
 	n := 0
 	for _, w := range p.rewrites {
-		if w.to > limit {
+		if w.to > end {
 			break
 		}
 		n++
@@ -217,9 +252,10 @@ func (p *pump) write(b []byte) error {
 }
 
 // writeError is a failure of the destination, not of the source.
-type writeError struct{ error }
+type writeError struct{ err error }
 
-func (e writeError) Unwrap() error { return e.error }
+func (e writeError) Error() string { return e.err.Error() }
+func (e writeError) Unwrap() error { return e.err }
 
 // kick takes the pump out of its read so that it looks again at what it may
 // forward.
@@ -244,35 +280,56 @@ func (p *pump) unpark(err error) {
 	p.resume <- err
 }
 
+// restart makes the pump relay between other connections (the same sockets,
+// with TLS on or off) from the offset at on.
+func (p *pump) restart(src, dst net.Conn, at int64) {
+	p.src.Store(&src)
+	p.dst.Store(&dst)
+	p.given, p.tapped = at, at
+	p.base.Store(at)
+	p.waiting.Store(false)
+}
+
 // eof relays the end of the source: the other leg is half-closed.
-func (p *pump) eof() {
+func (p *pump) eof(why error) {
 	p.r.begin(false)
 	p.r.ended("", p.dir.String())
-	p.r.eof(p.dir, p.now())
-	// EOF frees holds.
-	if err := p.flush(); err != nil {
+	p.r.eof(p)
+	// EOF frees holds. An unfinished line goes out too: nothing will
+	// complete it.
+	err := p.flush()
+	if err == nil && len(p.pending) > 0 {
+		err = p.write(p.pending)
+	}
+	if err != nil {
 		p.fail(err)
 		return
-	}
-	if len(p.pending) > 0 {
-		// An unfinished line: nothing will complete it.
-		if err := p.write(p.pending); err != nil {
-			p.fail(err)
-			return
-		}
 	}
 	if o := p.other(); o.waiting.Load() {
 		o.kick()
 	}
-	if c, ok := p.sink().(interface{ CloseWrite() error }); ok {
-		_ = c.CloseWrite()
-	} else {
-		p.sink().Close()
+	sink := p.sink()
+	if t, ok := sink.(*tls.Conn); ok {
+		// The peer's end of TLS is passed on only if it was said.
+		if errors.Is(why, io.EOF) {
+			closeWrite(sink)
+		}
+		sink = t.NetConn()
 	}
+	closeWrite(sink)
+}
+
+// closeWrite half-closes a connection, or closes it when it has no halves.
+func closeWrite(c net.Conn) {
+	if w, ok := c.(interface{ CloseWrite() error }); ok {
+		_ = w.CloseWrite()
+		return
+	}
+	c.Close()
 }
 
 // fail ends the connection after an error of one leg: a reset is relayed as a
-// reset, everything else closes both.
+// reset, and so is everything else that is no orderly end.
 func (p *pump) fail(err error) {
 	side := p.dir.String()
 	var w writeError
@@ -282,16 +339,16 @@ func (p *pump) fail(err error) {
 	switch {
 	case errors.Is(err, errRefused):
 		p.r.ended(record.EndReset, "")
+	case errors.Is(err, net.ErrClosed):
+		// We closed it: when the proxy stops, or after the other pump's error.
+		p.r.ended(record.EndOpen, "")
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		p.r.ended(record.EndReset, side)
-	case errors.Is(err, net.ErrClosed):
-		p.r.ended(record.EndReset, "")
 	default:
 		p.r.ended(record.EndReset, side)
 		p.r.srv.cfg.Log.Debug("connection ended", "client", p.r.conn.Client, "server", p.r.conn.Server, "side", side, "err", err)
 	}
 	p.r.begin(false)
-	p.r.eof(p.dir, p.now())
 	if errors.Is(err, errRefused) {
 		p.r.closeLegs()
 		return

@@ -25,10 +25,16 @@ type relay struct {
 	begun    sync.Once
 	sess     *flow.Session // valid once begun
 	tap      record.TapConn
-	mu       sync.Mutex // keeps tap and session in step
-	notes    []note
 	host     string // what the client asked for: the name in the target
 	pumps    [2]*pump
+
+	mu        sync.Mutex // keeps tap and session in step, and guards what follows
+	notes     []note
+	upgrading bool // TLS was agreed on: bytes are the handshake's, not the dialogue's
+	clearing  bool // the end of TLS was agreed on (FTP's CCC)
+	over      bool // both directions have ended
+	idle      *time.Timer
+
 	// data relays a connection that a control channel announced; its control
 	// relay, TLS by announcement.
 	control *relay
@@ -36,9 +42,9 @@ type relay struct {
 	tls     *legs       // set once TLS is intercepted
 
 	lastByte atomic.Int64 // clock of the idle limit, Unix nanoseconds
-	endOnce  sync.Once
-	end, by  string
-	stopped  chan struct{}
+
+	endMu                sync.Mutex
+	end, by, closedFirst string
 }
 
 // relayTo dials the target and relays until both sides are done.
@@ -81,7 +87,9 @@ func (s *Server) unreached(c net.Conn, l *Listener, t target, err error) {
 	sess.EOF(dissect.ClientToServer, at)
 	sess.EOF(dissect.ServerToClient, at)
 	sess.Close(end, "server", at)
-	abort(c)
+	if t.connected == nil {
+		abort(c) // otherwise it was told in the words of the way in
+	}
 }
 
 // resolved returns the address of a target that is one already.
@@ -91,7 +99,7 @@ func resolved(address string) netip.AddrPort {
 }
 
 func (s *Server) newRelay(client, upstream net.Conn, l *Listener, host string) *relay {
-	r := &relay{srv: s, listener: l, host: host, stopped: make(chan struct{})}
+	r := &relay{srv: s, listener: l, host: host}
 	r.pumps[dissect.ClientToServer] = newPump(r, dissect.ClientToServer, client, upstream)
 	r.pumps[dissect.ServerToClient] = newPump(r, dissect.ServerToClient, upstream, client)
 	return r
@@ -102,6 +110,7 @@ func (s *Server) newRelay(client, upstream net.Conn, l *Listener, host string) *
 func (r *relay) begin(tls bool) {
 	r.begun.Do(func() {
 		r.conn.TLS = tls
+		r.upgrading = tls
 		r.sess = r.srv.cfg.Engine.Open(r.conn)
 		r.sess.OnExpect(r.expect)
 		if r.srv.cfg.Tap != nil {
@@ -110,29 +119,97 @@ func (r *relay) begin(tls bool) {
 	})
 }
 
-// data gives bytes to tap and session, in one order for both.
-func (r *relay) data(dir dissect.Dir, b []byte, at record.Stamp) {
+// data gives bytes to tap and session, in one order for both. It does not take
+// them when TLS was agreed on meanwhile: then they belong to the handshake.
+// upgrade says that these very bytes agreed on it, so the caller sees to it.
+func (r *relay) data(p *pump, b []byte) (taken, upgrade bool) {
+	at := p.now()
 	r.mu.Lock()
-	if r.tap != nil {
-		r.tap.Data(dir, b, at.Time)
+	if r.upgrading {
+		r.mu.Unlock()
+		return false, false
 	}
-	r.sess.Data(dir, b, at)
+	from := p.given
+	r.sess.Data(p.dir, b, at)
+	p.given += int64(len(b))
+	clear := b
+	if r.control == nil {
+		if off, held := r.sess.Limit(p.dir); held && off >= from && off < p.given && b[off-from] == tlsHandshake {
+			// A hello on the heels of STARTTLS; the tap writes plaintext only.
+			clear = b[:off-from]
+		}
+		if r.intercepts() && r.sess.Upgrading() {
+			r.upgrading, upgrade = true, true
+		}
+		if r.tls != nil && r.sess.Downgrading() {
+			r.clearing = true
+		}
+	}
+	if p.tapped == from {
+		r.record(p, clear, at)
+	}
 	notes := r.notes
 	r.notes = nil
 	r.mu.Unlock()
 	for _, n := range notes {
 		r.anomaly(n.Code, n.dir, n.Detail)
 	}
+	return true, upgrade
+}
+
+// tlsHandshake is the type of the record that opens a TLS connection.
+const tlsHandshake = 0x16
+
+// record gives the tap the next bytes of a direction.
+func (r *relay) record(p *pump, b []byte, at record.Stamp) {
+	p.tapped += int64(len(b))
+	if r.tap != nil && len(b) > 0 {
+		r.tap.Data(p.dir, b, at.Time)
+	}
+}
+
+// recordTo gives the tap what it has not yet of b, which ends at the offset
+// end.
+func (r *relay) recordTo(p *pump, b []byte, end int64) {
+	if lag := end - p.tapped; lag > 0 {
+		r.record(p, b[max(0, int64(len(b))-lag):], p.now())
+	}
+}
+
+// rewritten returns what is forwarded in place of the source bytes b, which
+// end at the offset end.
+func (r *relay) rewritten(p *pump, b []byte, end int64) []byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.recordTo(p, b, end)
+	if len(p.rewrites) == 0 {
+		return b
+	}
+	return p.apply(b, end)
 }
 
 // eof ends a direction for tap and session.
-func (r *relay) eof(dir dissect.Dir, at record.Stamp) {
+func (r *relay) eof(p *pump) {
+	at := p.now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.tap != nil {
-		r.tap.EOF(dir, at.Time)
+	if len(p.pending) > 0 {
+		r.recordTo(p, p.pending, p.given)
 	}
-	r.sess.EOF(dir, at)
+	if r.tap != nil {
+		r.tap.EOF(p.dir, at.Time)
+	}
+	r.sess.EOF(p.dir, at)
+}
+
+// alive puts off the idle limit, for a data connection also its control
+// connection's, over which nothing need be said meanwhile.
+func (r *relay) alive() {
+	now := r.srv.cfg.Now().UnixNano()
+	r.lastByte.Store(now)
+	if r.control != nil {
+		r.control.lastByte.Store(now)
+	}
 }
 
 // note is an anomaly that was seen inside the session's Data and is emitted
@@ -148,29 +225,37 @@ func (r *relay) later(code string, dir dissect.Dir, detail string) {
 
 // run relays until both directions have ended.
 func (r *relay) run() {
-	r.lastByte.Store(r.srv.cfg.Now().UnixNano())
-	idle := time.AfterFunc(r.srv.cfg.Limits.Idle, r.checkIdle)
-	defer idle.Stop()
+	r.alive()
+	r.mu.Lock()
+	r.idle = time.AfterFunc(r.srv.cfg.Limits.Idle, r.checkIdle)
+	r.mu.Unlock()
 	var wg sync.WaitGroup
 	wg.Add(1)
 	go r.pumpServer(&wg)
 	r.pumps[dissect.ClientToServer].run()
 	wg.Wait()
-	close(r.stopped)
+	r.mu.Lock()
+	r.over = true
+	r.idle.Stop()
+	r.mu.Unlock()
 	r.closeLegs()
 	r.begin(false)
-	at := record.Stamp{Time: r.srv.cfg.Now()}
-	if r.end == "" {
-		r.end = record.EndClosed
-	}
-	r.sess.Close(r.end, r.by, at)
-	if r.tap != nil {
-		r.tap.Close(r.end, r.by, at.Time)
-	}
+	r.finish(r.verdict())
 	if r.ftp != nil {
 		r.ftp.close()
 	}
 	r.srv.count(r)
+}
+
+// finish tells session and tap how the connection ended.
+func (r *relay) finish(end, by string) {
+	at := record.Stamp{Time: r.srv.cfg.Now()}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sess.Close(end, by, at)
+	if r.tap != nil {
+		r.tap.Close(end, by, at.Time)
+	}
 }
 
 func (r *relay) pumpServer(wg *sync.WaitGroup) {
@@ -180,24 +265,41 @@ func (r *relay) pumpServer(wg *sync.WaitGroup) {
 
 // checkIdle ends a relay over which nothing came for the idle limit.
 func (r *relay) checkIdle() {
-	select {
-	case <-r.stopped:
-		return
-	default:
-	}
 	limit := r.srv.cfg.Limits.Idle
 	silent := time.Duration(r.srv.cfg.Now().UnixNano() - r.lastByte.Load())
-	if silent >= limit {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.over:
+	case silent < limit:
+		r.idle.Reset(limit - silent)
+	default:
 		r.ended(record.EndTimeout, "")
-		r.closeLegs()
-		return
+		r.abortLegs()
 	}
-	time.AfterFunc(limit-silent, r.checkIdle)
 }
 
-// ended notes how the connection ended; the first word counts.
+// ended notes how the connection ended, or with "" that the direction of by
+// did. The first word counts.
 func (r *relay) ended(end, by string) {
-	r.endOnce.Do(func() { r.end, r.by = end, by })
+	r.endMu.Lock()
+	defer r.endMu.Unlock()
+	switch {
+	case end == "" && r.closedFirst == "":
+		r.closedFirst = by
+	case end != "" && r.end == "":
+		r.end, r.by = end, by
+	}
+}
+
+// verdict returns how the connection ended, and who ended it.
+func (r *relay) verdict() (end, by string) {
+	r.endMu.Lock()
+	defer r.endMu.Unlock()
+	if r.end == "" {
+		return record.EndClosed, r.closedFirst
+	}
+	return r.end, r.by
 }
 
 func (r *relay) closeLegs() {
@@ -210,7 +312,6 @@ func (r *relay) closeLegs() {
 func (r *relay) abortLegs() {
 	for _, p := range r.pumps {
 		abort(p.raw)
-		p.source().Close()
 	}
 }
 

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -24,7 +25,9 @@ type legs struct {
 	// share one cache under one name that is not empty.
 	sessions tls.ClientSessionCache
 	client   *tls.Config
-	minted   *tls.Certificate
+	// server has ticket keys of its own, so that clients that require it can
+	// resume their control connection's session on data connections.
+	server *tls.Config
 }
 
 // intercepts reports whether this relay reads inside TLS.
@@ -32,14 +35,13 @@ func (r *relay) intercepts() bool {
 	return r.srv.cfg.CA != nil && r.listener.TLS != Passthrough
 }
 
-// first looks at the first bytes of a direction: a TLS hello
-// changes how the connection is carried. done says that the bytes were taken.
+// first looks at the first bytes of a direction: a TLS hello changes how the
+// connection is carried. done says that the bytes were taken.
 func (p *pump) first(b []byte) (done bool, err error) {
-	implicit := p.dir == dissect.ClientToServer && b[0] == 0x16 && p.r.intercepts()
+	implicit := p.dir == dissect.ClientToServer && b[0] == tlsHandshake && p.r.intercepts()
 	p.r.begin(implicit)
 	if implicit && p.r.conn.TLS {
-		p.pending = append(p.pending, b...)
-		p.given = int64(len(b))
+		p.behind = append(p.behind, b...)
 		return true, p.r.upgrade(p)
 	}
 	return false, nil
@@ -62,18 +64,9 @@ func (r *relay) upgrade(p *pump) error {
 // certificate what to show the client.
 func (r *relay) handshakes() error {
 	cp, sp := r.pumps[dissect.ClientToServer], r.pumps[dissect.ServerToClient]
-	// What the client sent behind its command is a hello, or plaintext that
-	// must not get into the encrypted session; the session reports it.
-	var hello []byte
-	if len(cp.pending) > 0 && cp.pending[0] == 0x16 {
-		hello = bytes.Clone(cp.pending)
-	}
-	cp.drop()
-	sp.drop()
-	client := &prefixed{Conn: cp.source(), prefix: hello}
-	up := sp.source()
+	client, up := r.underTLS(cp), r.underTLS(sp)
 	deadline := time.Now().Add(r.srv.cfg.Limits.Handshake)
-	_ = client.Conn.SetDeadline(deadline)
+	_ = client.SetDeadline(deadline)
 	_ = up.SetDeadline(deadline)
 
 	h := &handshake{r: r, upstream: up}
@@ -82,41 +75,49 @@ func (r *relay) handshakes() error {
 		KeyLogWriter:       r.srv.cfg.KeyLog,
 		GetConfigForClient: h.forClient,
 	})
-	err := inner.Handshake()
-	if h.err == nil && err == nil {
-		_ = client.Conn.SetDeadline(time.Time{})
-		_ = up.SetDeadline(time.Time{})
-		r.tls = h.legs
-		cp.raw, sp.raw = rawConn(client.Conn), rawConn(up)
-		cp.swap(inner, h.up)
-		sp.swap(h.up, inner)
-		hs := h.record(inner.ConnectionState())
-		r.sess.Intercepted(hs)
-		r.sess.Emit(hs)
-		if r.tap != nil {
-			r.mu.Lock()
-			r.tap.Comment(fmt.Sprintf("%s, %s: plaintext from here on", hs.Version, hs.Cipher))
-			r.mu.Unlock()
-		}
-		return nil
+	ctx, cancel := context.WithDeadline(r.srv.ctx, deadline)
+	defer cancel()
+	err := inner.HandshakeContext(ctx)
+	if h.err != nil || err != nil {
+		r.tlsFailed(h, err)
+		return errRefused
 	}
-	r.tlsFailed(h, err)
-	return errRefused
-}
-
-// drop forgets pending bytes: they were given to the session and will not be
-// forwarded.
-func (p *pump) drop() {
-	p.pending = nil
-	p.rewrites = nil
-	p.waiting.Store(false)
-}
-
-func (p *pump) swap(src, dst net.Conn) {
-	p.src.Store(&src)
-	p.dst.Store(&dst)
+	_ = client.SetDeadline(time.Time{})
+	_ = up.SetDeadline(time.Time{})
+	hs := h.record(inner.ConnectionState())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tls = h.legs
+	r.sess.Intercepted(hs)
+	r.sess.Emit(hs)
+	if r.tap != nil {
+		r.tap.Comment(fmt.Sprintf("%s, %s: plaintext from here on", hs.Version, hs.Cipher))
+	}
 	// Offsets count the plaintext of the same dialogue from here on.
-	p.given = p.r.sess.Consumed(p.dir)
+	cp.restart(inner, h.up, r.sess.Consumed(cp.dir))
+	sp.restart(h.up, inner, r.sess.Consumed(sp.dir))
+	r.upgrading = false
+	return nil
+}
+
+// underTLS returns the connection that a handshake reads the source of p
+// from. What came behind the end of the clear dialogue is the handshake's; what
+// came before it and was not forwarded will not be: it is plaintext that must
+// not get into the encrypted session, and the session reported it.
+func (r *relay) underTLS(p *pump) net.Conn {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	cut := min(max(r.sess.Consumed(p.dir)-p.base.Load(), 0), int64(len(p.pending)))
+	if lag := p.base.Load() + cut - p.tapped; lag > 0 {
+		r.record(p, p.pending[cut-lag:cut], p.now())
+	}
+	prefix := append(bytes.Clone(p.pending[cut:]), p.behind...)
+	p.pending, p.behind, p.rewrites = nil, nil, nil
+	var c net.Conn = &prefixed{Conn: p.source(), prefix: prefix}
+	if r.mayClear() {
+		c = &records{Conn: c}
+	}
+	return c
 }
 
 // handshake is the upstream's handshake, run when the client's hello is known.
@@ -162,13 +163,15 @@ func (h *handshake) forClient(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		return nil, err
 	}
 	state := h.up.ConnectionState()
+	h.verify = h.judge(state, l.serverName)
 	cert, err := cfg.CA.Leaf(state.PeerCertificates[0], l.serverName, cfg.Now())
 	if err != nil {
 		h.err = err
 		return nil, err
 	}
-	l.minted = cert
 	h.legs = l
+	var ticketKey [32]byte
+	_, _ = rand.Read(ticketKey[:]) // never fails
 	server := &tls.Config{
 		Certificates: []tls.Certificate{*cert},
 		MinVersion:   tls.VersionTLS10,
@@ -177,12 +180,32 @@ func (h *handshake) forClient(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	if state.NegotiatedProtocol != "" {
 		server.NextProtos = []string{state.NegotiatedProtocol}
 	}
+	server.SetSessionTicketKeys([][32]byte{ticketKey})
+	l.server = server
 	return server, nil
 }
 
-// checkUpstream verifies the upstream's certificate for the name that the
-// client asked for.
+// checkUpstream refuses a certificate that does not verify, when that is to be
+// refused. It also runs for each data connection.
 func (h *handshake) checkUpstream(cs tls.ConnectionState, name string) error {
+	if h.r.srv.cfg.Verify != VerifyOn {
+		return nil
+	}
+	if err := h.judge(cs, name); err != nil {
+		return certificateError{err}
+	}
+	return nil
+}
+
+// certificateError says that it is the certificate why there is no TLS.
+type certificateError struct{ err error }
+
+func (e certificateError) Error() string { return e.err.Error() }
+func (e certificateError) Unwrap() error { return e.err }
+
+// judge verifies the upstream's certificate for the name that the client
+// asked for.
+func (h *handshake) judge(cs tls.ConnectionState, name string) error {
 	if h.r.srv.cfg.Verify == VerifyOff {
 		return nil
 	}
@@ -193,10 +216,6 @@ func (h *handshake) checkUpstream(cs tls.ConnectionState, name string) error {
 	_, err := cs.PeerCertificates[0].Verify(x509.VerifyOptions{
 		Roots: h.r.srv.cfg.Roots, Intermediates: inter, DNSName: name, CurrentTime: h.r.srv.cfg.Now(),
 	})
-	h.verify = err
-	if err == nil || h.r.srv.cfg.Verify == VerifyReport {
-		return nil
-	}
 	return err
 }
 
@@ -219,9 +238,9 @@ func (h *handshake) record(client tls.ConnectionState) *record.TLSHandshake {
 func (r *relay) tlsFailed(h *handshake, clientErr error) {
 	switch {
 	case h.err != nil:
-		var cert *tls.CertificateVerificationError
-		if errors.As(h.err, &cert) || h.verify != nil {
-			r.anomaly("proxy_upstream_certificate", dissect.ServerToClient, "upstream certificate refused: "+reason(h.verify, h.err))
+		var cert certificateError
+		if errors.As(h.err, &cert) {
+			r.anomaly("proxy_upstream_certificate", dissect.ServerToClient, "upstream certificate refused: "+cert.Error())
 			return
 		}
 		r.anomaly("proxy_upstream_tls", dissect.ServerToClient, "TLS handshake with the upstream failed: "+h.err.Error())
@@ -234,55 +253,10 @@ func (r *relay) tlsFailed(h *handshake, clientErr error) {
 	}
 }
 
-func reason(errs ...error) string {
-	for _, e := range errs {
-		if e != nil {
-			return e.Error()
-		}
-	}
-	return "unknown"
-}
-
 // anomaly records something that the proxy itself did or saw.
 func (r *relay) anomaly(code string, dir dissect.Dir, detail string) {
 	a := &record.Anomaly{Code: code, Detail: detail}
 	a.Stamp(record.Stamp{Time: r.srv.cfg.Now()}, dir)
 	r.sess.Emit(a)
 	r.srv.cfg.Log.Warn(detail, "code", code, "client", r.conn.Client, "server", r.conn.Server)
-}
-
-// prefixed is a connection whose first bytes were read already.
-type prefixed struct {
-	net.Conn
-	prefix []byte
-}
-
-func (c *prefixed) Read(b []byte) (int, error) {
-	if len(c.prefix) > 0 {
-		n := copy(b, c.prefix)
-		c.prefix = c.prefix[n:]
-		return n, nil
-	}
-	return c.Conn.Read(b)
-}
-
-func (c *prefixed) CloseWrite() error {
-	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return w.CloseWrite()
-	}
-	return c.Conn.Close()
-}
-
-// rawConn returns the socket under wrappers, for resets.
-func rawConn(c net.Conn) net.Conn {
-	for {
-		switch w := c.(type) {
-		case *prefixed:
-			c = w.Conn
-		case *tls.Conn:
-			c = w.NetConn()
-		default:
-			return c
-		}
-	}
 }

@@ -123,7 +123,7 @@ func (c *TLSCertificate) Valid(at time.Time) bool {
 type TLSChain struct {
 	Validity string `json:"validity" doc:"of the server's own certificate at capture time: valid, expired, not_yet_valid"`
 	Name     string `json:"name,omitempty" doc:"host name that was checked: the SNI"`
-	Matches  string `json:"matches,omitempty" doc:"whether the certificate is for that name: yes or no"`
+	Matches  string `json:"matches,omitempty" doc:"whether the certificate is for that name: yes, no, or common_name (it stands in the common name only, where clients do not look any more)"`
 	Order    string `json:"order,omitempty" doc:"ordered (each certificate is signed by the next), unordered, or extra (certificates that do not belong to the chain)"`
 	Missing  string `json:"missing,omitempty" doc:"issuer that is neither in the chain nor self-signed: an intermediate or the root"`
 	Verified string `json:"verified,omitempty" doc:"against the given roots at capture time: yes, no; absent when there were no roots"`
@@ -177,7 +177,7 @@ type TLSSide struct {
 	Opaque     int64  `json:"opaque,omitempty" doc:"bytes of application data that could not be read, as far as they can be counted"`
 	Failed     int64  `json:"failed,omitempty" doc:"records that did not authenticate"`
 	KeyUpdates int    `json:"key_updates,omitempty" doc:"key updates (TLS 1.3)"`
-	End        string `json:"end" doc:"close_notify, alert (fatal), cut (the connection ended without), open (still open at the end of the capture), unknown (encrypted)"`
+	End        string `json:"end" doc:"close_notify, alert (fatal), encrypted_alert (close_notify or another, it was not read), cut (the connection ended without), unread (the end was not read), not_tls (it did not speak TLS)"`
 }
 
 func (*TLSHandshake) Kind() Kind { return KindTLSHandshake }

@@ -65,6 +65,8 @@ func (h *TLSHandshake) certificateProblem() string {
 		return "certificate is for " + leaf.owner() + ", not for " + c.Name
 	case leaf.SelfSigned:
 		return "certificate is self-signed"
+	case c.Matches == "common_name":
+		return "certificate has its name in the common name only"
 	case c.Verified == "no":
 		return "certificate does not verify"
 	}

@@ -37,6 +37,10 @@ func (a *app) analyse(files []string, sink record.Sink, keep int, store content.
 // engine and the diagnosis to sink.
 func (a *app) analyseFrom(reader *capture.Reader, sink record.Sink, keep int, store content.Store) error {
 	defer reader.Close()
+	layer, err := a.tlsLayer(reader)
+	if err != nil {
+		return err
+	}
 	key, err := tokenKey()
 	if err != nil {
 		a.note("%v: the marks of masked secrets will differ from run to run", err)
@@ -51,6 +55,7 @@ func (a *app) analyseFrom(reader *capture.Reader, sink record.Sink, keep int, st
 	watcher := diagnose.NewWatcher(a.watchFindings(sink), families)
 	engine := flow.New(flow.Config{
 		Protocols: protocols(),
+		TLS:       layer,
 		Content:   bodies,
 		Sink:      watcher,
 		Secrets:   secrets,

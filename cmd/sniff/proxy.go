@@ -200,6 +200,10 @@ func (a *app) proxyConfig(p proxyFlags) (cfg proxy.Config, open closers, err err
 		open = append(open, w)
 		cfg.Tap = w
 	}
+	layer, err := (&app{ca: p.upstreamCA}).tlsLayer(nil)
+	if err != nil {
+		return cfg, open, err
+	}
 	key, err := tokenKey()
 	if err != nil {
 		a.note("%v: the marks of masked secrets will differ from run to run", err)
@@ -215,6 +219,7 @@ func (a *app) proxyConfig(p proxyFlags) (cfg proxy.Config, open closers, err err
 	open = append(open, watcher)
 	cfg.Engine = flow.New(flow.Config{
 		Protocols: protocols(),
+		TLS:       layer,
 		Content:   bodies,
 		Sink:      watcher,
 		Secrets:   secrets,

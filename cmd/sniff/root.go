@@ -32,6 +32,8 @@ type app struct {
 	color          string
 	failOn         string
 	keylog         string
+	tlsKeys        []string
+	ca             string
 	reveal         bool
 	quiet          bool
 	verbose        bool
@@ -128,6 +130,8 @@ func (a *app) inputFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVarP(&a.filter, "filter", "f", "", "read only packets that match this tcpdump filter")
 	f.StringVar(&a.keylog, "keylog", "", "TLS key log `FILE` (SSLKEYLOGFILE format) to decrypt with")
+	f.StringArrayVar(&a.tlsKeys, "tls-key", nil, "PEM `FILE` with a server's RSA private key: decrypts sessions with a static RSA key exchange; repeatable")
+	f.StringVar(&a.ca, "ca", "", "PEM `FILE` of the authorities that certificates are verified against, instead of the system's")
 	f.BoolVar(&a.checkChecksums, "check-checksums", false, "ignore packets with wrong checksums (off: network cards fill them in late)")
 	f.StringVar(&a.failOn, "fail-on", "", "exit with status 1 if a finding of this `SEVERITY` or above was made: info, notice, warning, error, critical")
 	a.ssh.add(cmd)

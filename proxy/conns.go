@@ -1,0 +1,128 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"encoding/binary"
+	"io"
+	"net"
+
+	"sniff/dissect"
+)
+
+// wrapper is a connection around another one.
+type wrapper interface{ NetConn() net.Conn }
+
+// rawConn returns the socket under wrappers, for resets.
+func rawConn(c net.Conn) net.Conn {
+	for {
+		w, ok := c.(wrapper)
+		if !ok {
+			return c
+		}
+		c = w.NetConn()
+	}
+}
+
+// prefixed is a connection whose first bytes were read already.
+type prefixed struct {
+	net.Conn
+	prefix []byte
+	ended  bool // its end was read
+}
+
+func (c *prefixed) Read(b []byte) (int, error) {
+	if len(c.prefix) > 0 {
+		n := copy(b, c.prefix)
+		if c.prefix = c.prefix[n:]; len(c.prefix) == 0 {
+			c.prefix = nil
+		}
+		return n, nil
+	}
+	n, err := c.Conn.Read(b)
+	c.ended = c.ended || err == io.EOF
+	return n, err
+}
+
+// truncated reports whether TLS over a connection ended without saying so:
+// crypto/tls lets that pass between two records.
+func truncated(c net.Conn) bool {
+	t, ok := c.(*tls.Conn)
+	if !ok {
+		return false
+	}
+	under := t.NetConn()
+	if r, ok := under.(*records); ok {
+		under = r.Conn
+	}
+	p, ok := under.(*prefixed)
+	return ok && p.ended
+}
+
+func (c *prefixed) NetConn() net.Conn { return c.Conn }
+func (c *prefixed) CloseWrite() error { closeWrite(c.Conn); return nil }
+
+// records is a connection that carries TLS records and never returns bytes
+// beyond the current one, so that what follows the end of TLS is left on it.
+type records struct {
+	net.Conn
+	head  [5]byte
+	got   int  // bytes of head that were read
+	left  int  // bytes of the record's body that were not
+	clear bool // TLS has ended
+}
+
+func (c *records) Read(b []byte) (int, error) {
+	if c.clear {
+		return c.Conn.Read(b)
+	}
+	if c.left > 0 {
+		n, err := c.Conn.Read(b[:min(len(b), c.left)])
+		c.left -= n
+		return n, err
+	}
+	n, err := c.Conn.Read(b[:min(len(b), len(c.head)-c.got)])
+	c.got += copy(c.head[c.got:], b[:n])
+	if c.got == len(c.head) {
+		c.got, c.left = 0, int(binary.BigEndian.Uint16(c.head[3:]))
+	}
+	return n, err
+}
+
+func (c *records) NetConn() net.Conn { return c.Conn }
+func (c *records) CloseWrite() error { closeWrite(c.Conn); return nil }
+
+// mayClear reports whether the dialogue is one in which TLS can end while the
+// connection goes on: FTP's CCC (RFC 4217, section 6). Reading record by record
+// costs, so the others are spared it.
+func (r *relay) mayClear() bool {
+	const implicitFTPS = 990
+	return r.sess.Protocol() == "ftp" || r.conn.TLS && r.conn.Server.Port() == implicitFTPS
+}
+
+// downgrade goes on in the clear behind the end of TLS in one direction, if
+// that was agreed on. The other direction follows when its end comes.
+func (r *relay) downgrade(p *pump) bool {
+	r.mu.Lock()
+	clearing := r.clearing
+	r.mu.Unlock()
+	src, ok := p.source().(*tls.Conn)
+	dst, ok2 := p.sink().(*tls.Conn)
+	if !clearing || !ok || !ok2 {
+		return false
+	}
+	rec, ok := src.NetConn().(*records)
+	if !ok {
+		return false
+	}
+	closeWrite(dst)
+	rec.clear = true
+	from, to := net.Conn(rec), dst.NetConn()
+	p.src.Store(&from)
+	p.dst.Store(&to)
+	if r.tap != nil && p.dir == dissect.ClientToServer {
+		r.mu.Lock()
+		r.tap.Comment("TLS ended here (CCC)")
+		r.mu.Unlock()
+	}
+	return true
+}
