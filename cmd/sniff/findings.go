@@ -1,100 +1,91 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
-	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"sniff/diagnose"
+	"sniff/query"
 	"sniff/record"
 	"sniff/render"
 )
 
 func (a *app) findingsCommand() *cobra.Command {
-	var explain string
+	// The default differs from that of the other commands, which share one
+	// variable.
+	var explain, output string
 	cmd := &cobra.Command{
 		Use:   "findings FILE...",
 		Short: "What went wrong or is unsafe, most severe first, with evidence and advice",
+		Long: `List all findings, those with the same code together and the most severe first:
+what happened, the evidence for it, what it means and what to do.
+
+-o sarif writes a SARIF 2.1.0 log for code hosts, -o junit a test report for CI,
+in which findings of --fail-on or above (warning, unless it is given) failed.`,
 		Example: `  sniff findings mail.pcap
   sniff findings --fail-on error *.pcap     exit status 1 for CI
-  sniff findings -Y 'severity >= "warning" && code matches "^ftp"' *.pcap
+  sniff findings -o junit --fail-on error mail.pcap > report.xml
   sniff findings --explain tcp.refused      what a finding means`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if explain != "" {
+			a.output = output
+			if cmd.Flags().Changed("explain") {
+				if err := a.checkFlags("text", "markdown"); err != nil {
+					return err
+				}
 				return a.explain(explain)
 			}
 			if err := files(1)(cmd, args); err != nil {
 				return err
 			}
-			if !cmd.Flags().Changed("output") {
-				a.output = "text"
-			}
-			if err := a.checkFlags("text", "jsonl", "csv"); err != nil {
+			if err := a.checkFlags("text", "jsonl", "sarif", "junit"); err != nil {
 				return err
 			}
-			a.choice.kinds = []string{string(record.KindFinding)}
-			if err := a.choice.prepare(); err != nil {
-				return err
-			}
-			c := &findingList{}
-			if err := a.analyse(args, a.choice.before(c), 0, nil); err != nil {
-				return err
-			}
-			return a.writeFindings(c.list)
+			return a.analyse(args, &findingsOnly{a.findingsSink(args)}, 0, nil)
 		},
 	}
 	a.inputFlags(cmd)
-	cmd.Flags().StringVar(&explain, "explain", "", "say what the finding with this `CODE` means, without reading anything; all: the whole catalogue")
-	cmd.Flags().StringVarP(&a.output, "output", "o", "text", "output format: text, jsonl or csv")
-	a.listFlags(cmd)
+	cmd.Flags().StringVar(&explain, "explain", "", "say what the finding with this `CODE` means, without reading anything; all: the list of codes, with -o markdown the whole catalogue")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "output format: text, jsonl, sarif or junit")
 	return cmd
 }
 
-// findingList is a sink that keeps the findings.
-type findingList struct{ list []*record.Finding }
-
-func (c *findingList) Write(r record.Record) error {
-	if f, ok := r.(*record.Finding); ok {
-		c.list = append(c.list, f)
+// findingsSink returns the renderer that --output names.
+func (a *app) findingsSink(files []string) record.Sink {
+	switch a.output {
+	case "jsonl":
+		return render.NewJSONLines(a.stdout, a.style())
+	case "sarif":
+		return render.NewSARIF(a.stdout, a.style(), files)
+	case "junit":
+		from := record.Severity(cmp.Or(a.failOn, string(record.SeverityWarning)))
+		return render.NewJUnit(a.stdout, a.style(), from)
 	}
-	return nil
+	return render.NewFindings(a.stdout, a.style())
 }
 
-func (c *findingList) Close() error { return nil }
+// findingsOnly keeps other records from a sink.
+type findingsOnly struct{ record.Sink }
 
-func (a *app) writeFindings(list []*record.Finding) error {
-	if a.choice.sort == "" {
-		slices.SortStableFunc(list, func(x, y *record.Finding) int { return y.Severity.Level() - x.Severity.Level() })
-	}
-	if a.output != "text" {
-		sink, err := a.renderer(false)
-		if err != nil {
-			return err
-		}
-		for _, f := range list {
-			if err := sink.Write(f); err != nil {
-				return err
-			}
-		}
-		return sink.Close()
-	}
-	if len(list) == 0 {
-		fmt.Fprintln(a.stdout, "no findings")
+func (f *findingsOnly) Write(r record.Record) error {
+	if r.Kind() != record.KindFinding {
 		return nil
 	}
-	for i, f := range list {
-		if i > 0 {
-			fmt.Fprintln(a.stdout)
-		}
-		render.WriteFinding(a.stdout, f, a.style(), true)
-	}
-	return nil
+	return f.Sink.Write(r)
 }
 
 func (a *app) explain(code string) error {
-	if code == "all" {
+	switch {
+	case a.output == "markdown" && code == "all":
+		writeCatalogue(a.stdout)
+		return nil
+	case a.output == "markdown":
+		return usageError{hinted{errors.New("-o markdown is for the whole catalogue"), "sniff findings --explain all -o markdown"}}
+	case code == "all":
 		for _, i := range diagnose.Catalogue() {
 			fmt.Fprintf(a.stdout, "%-36s %s\n", i.Code, i.Severity)
 		}
@@ -102,10 +93,23 @@ func (a *app) explain(code string) error {
 	}
 	info, ok := diagnose.Explain(code)
 	if !ok {
-		return usageError{hinted{fmt.Errorf("no finding has the code %q", code), "sniff findings --explain all lists the codes"}}
+		return usageError{hinted{fmt.Errorf("no finding has the code %q", code), nearestCode(code)}}
 	}
 	writeInfo(a.stdout, info)
 	return nil
+}
+
+// nearestCode advises on a code that does not exist.
+func nearestCode(code string) string {
+	const list = "sniff findings --explain all lists the codes"
+	var known []string
+	for _, i := range diagnose.Catalogue() {
+		known = append(known, i.Code)
+	}
+	if near := query.Nearest(code, known); near != "" {
+		return fmt.Sprintf("did you mean %s? %s", near, list)
+	}
+	return list
 }
 
 func writeInfo(w io.Writer, i diagnose.Info) {
@@ -116,6 +120,38 @@ func writeInfo(w io.Writer, i diagnose.Info) {
 	if i.Reference != "" {
 		fmt.Fprintf(w, "\nSee: %s\n", i.Reference)
 	}
+}
+
+// writeCatalogue writes every code as a page: docs/findings.md.
+func writeCatalogue(w io.Writer) {
+	fmt.Fprint(w, `# Findings
+
+Every finding that sniff can make, by code. A code never changes its meaning.
+This page is written by `+"`sniff findings --explain all -o markdown`"+`.
+
+Severities: *critical* and *error* say that something failed or is open to
+anyone who listens, *warning* that it may, *notice* that it is worth knowing,
+*info* that it is unusual. Healthy traffic raises nothing above *notice*.
+`)
+	family := ""
+	for _, i := range diagnose.Catalogue() {
+		if f, _, _ := strings.Cut(i.Code, "."); f != family {
+			family = f
+			fmt.Fprintf(w, "\n## %s\n", family)
+		}
+		fmt.Fprintf(w, "\n### %s\n\n*%s.* %s\n", i.Code, i.Severity, markdown(i.Explanation))
+		if i.Advice != "" {
+			fmt.Fprintf(w, "\nWhat to do: %s\n", markdown(i.Advice))
+		}
+		if i.Reference != "" {
+			fmt.Fprintf(w, "\nSee: %s\n", markdown(i.Reference))
+		}
+	}
+}
+
+// markdown keeps the marks of markdown in plain text from taking effect.
+func markdown(s string) string {
+	return strings.NewReplacer(`*`, `\*`, `<`, `\<`, "`", "\\`", `_`, `\_`).Replace(s)
 }
 
 func (a *app) schemaCommand() *cobra.Command {
