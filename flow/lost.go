@@ -110,8 +110,14 @@ func (e *Engine) lose(c *tcpConn, x int, force bool) bool {
 	case int32(n) <= 0:
 		if !known {
 			h.top = h.next
+			return false
 		}
-		return false
+		if force {
+			// What is kept lies behind the stream, half the sequence space
+			// away: it can never come.
+			e.dropAhead(c, x)
+		}
+		return force
 	case known && n > maxLeap && force && !h.acknowledged() && c.half[x^1].started:
 		e.dropAhead(c, x)
 		return true
