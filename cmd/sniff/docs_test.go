@@ -1,0 +1,196 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestFindingsDocument holds docs/findings.md against the catalogue.
+func TestFindingsDocument(t *testing.T) {
+	got, stderr, status := sniff(t, nil, "findings", "--explain", "all", "-o", "markdown")
+	if status != exitDone || stderr != "" {
+		t.Fatalf("exit status %d, standard error %q", status, stderr)
+	}
+	compare(t, "../../docs/findings.md", got)
+}
+
+// TestDocuments runs every `$ sniff ...` in the README and the guides and
+// holds what it prints against what the page shows. -update rewrites the
+// pages.
+func TestDocuments(t *testing.T) {
+	pages, err := filepath.Glob("../../docs/guides/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fixedKey(t)
+	t.Setenv("NO_COLOR", "1")
+	t.Setenv("COLUMNS", "100")
+	var edited []page
+	// The commands name samples by their path in the repository.
+	t.Chdir("../..")
+	for _, path := range append(pages, "../../README.md") {
+		p := page{path: strings.TrimPrefix(path, "../../")}
+		t.Run(p.path, func(t *testing.T) {
+			p.play(t)
+			edited = append(edited, p)
+		})
+	}
+	if !*update {
+		return
+	}
+	for _, p := range edited {
+		if err := os.WriteFile(p.path, []byte(p.now), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// page is a document with the commands that it shows.
+type page struct {
+	path string
+	now  string // its text with the output of today
+}
+
+// play runs the commands in the page's console blocks. A line in a block that
+// begins "$ " is a command; what follows, up to the next one or the end of the
+// block, is its output. A line of three dots alone stands for lines left out.
+func (p *page) play(t *testing.T) {
+	b, err := os.ReadFile(p.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	lines := strings.SplitAfter(string(b), "\n")
+	commands := 0
+	for i := 0; i < len(lines); i++ {
+		out.WriteString(lines[i])
+		if strings.TrimSpace(lines[i]) != "```console" {
+			continue
+		}
+		for i++; i < len(lines) && !strings.HasPrefix(lines[i], "```"); {
+			command := lines[i]
+			i++
+			start := i
+			for i < len(lines) && !strings.HasPrefix(lines[i], "```") && !strings.HasPrefix(lines[i], "$ ") {
+				i++
+			}
+			shown := strings.Join(lines[start:i], "")
+			out.WriteString(command)
+			printed, ours := p.run(t, strings.TrimSpace(command))
+			if !ours {
+				out.WriteString(shown)
+				continue
+			}
+			commands++
+			if excerpt(shown, printed) {
+				out.WriteString(shown)
+				continue
+			}
+			out.WriteString(printed)
+			if !*update {
+				t.Errorf("%s: %s does not print what the page shows; go test ./cmd/sniff -run TestDocuments -update rewrites it\nnow it prints:\n%s", p.path, strings.TrimSpace(command), printed)
+			}
+		}
+		if i < len(lines) {
+			out.WriteString(lines[i])
+		}
+	}
+	if commands == 0 {
+		t.Errorf("%s shows no command", p.path)
+	}
+	p.now = out.String()
+}
+
+// run runs one command as the page has it; ours is false when it is none of
+// sniff's own.
+func (p *page) run(t *testing.T, command string) (printed string, ours bool) {
+	args, isOurs := strings.CutPrefix(command, "$ sniff ")
+	if !isOurs {
+		return "", false
+	}
+	stdout, stderr, status := sniff(t, nil, words(args)...)
+	if status == exitUsage || status == exitDamaged {
+		t.Errorf("%s: exit status %d, standard error %q", command, status, stderr)
+	}
+	return stdout, true
+}
+
+// excerpt reports whether shown is printed, apart from the lines for which a
+// line "..." stands.
+func excerpt(shown, printed string) bool {
+	parts := strings.Split("\n"+shown, "\n...\n")
+	if len(parts) == 1 {
+		return shown == printed
+	}
+	rest := "\n" + printed
+	for i, part := range parts {
+		if i < len(parts)-1 {
+			part += "\n"
+		}
+		if i > 0 {
+			part = "\n" + part
+		}
+		at := strings.Index(rest, part)
+		if at < 0 || i == 0 && at > 0 || i == len(parts)-1 && at+len(part) != len(rest) && strings.TrimSpace(part) != "" {
+			return false
+		}
+		// The line end between two parts belongs to both.
+		rest = rest[at+len(part)-min(1, len(part)):]
+	}
+	return true
+}
+
+// words splits a command line; single and double quotes hold words together.
+func words(line string) []string {
+	var out []string
+	var word strings.Builder
+	var quote rune
+	within := false
+	for _, r := range line {
+		switch {
+		case quote != 0 && r == quote:
+			quote = 0
+		case quote != 0:
+			word.WriteRune(r)
+		case r == '\'' || r == '"':
+			quote, within = r, true
+		case r == ' ':
+			if within {
+				out = append(out, word.String())
+				word.Reset()
+				within = false
+			}
+		default:
+			word.WriteRune(r)
+			within = true
+		}
+	}
+	if within {
+		out = append(out, word.String())
+	}
+	return out
+}
+
+// TestExcerpt holds the rule for lines left out of a page.
+func TestExcerpt(t *testing.T) {
+	const printed = "one\ntwo\nthree\nfour\n"
+	for shown, want := range map[string]bool{
+		printed:                       true,
+		"one\ntwo\n":                  false,
+		"one\n...\nfour\n":            true,
+		"one\n...\nthree\n":           false,
+		"...\nfour\n":                 true,
+		"one\ntwo\n...\n":             true,
+		"two\n...\n":                  false,
+		"...\ntwo\nthree\n...\n":      true,
+		"...\ntwo\nfour\n...\n":       false,
+		"...\none\n...\nthree\n...\n": true,
+		"...\nthree\n...\none\n...\n": false,
+	} {
+		if got := excerpt(shown, printed); got != want {
+			t.Errorf("excerpt(%q) is %v", shown, got)
+		}
+	}
+}
