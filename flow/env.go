@@ -53,6 +53,9 @@ func (st *stage) fill(r record.Record) {
 	if h.Protocol == "" {
 		h.Protocol = st.head.Protocol
 	}
+	if h.Substream == "" {
+		h.Substream = st.label
+	}
 }
 
 func (st *stage) Violation(v dissect.Violation) { st.s.violation(st, v) }

@@ -99,6 +99,25 @@ func (s *Session) Intercepted(hs *record.TLSHandshake) {
 	s.changed()
 }
 
+// Sealed says that the caller terminates what is encrypted in dir from here on
+// (SSH behind NEWKEYS) and emits its records: what is given to Data is counted
+// and not read.
+func (s *Session) Sealed(dir dissect.Dir) {
+	s.lock()
+	defer s.unlock()
+	st := s.top()
+	if st.mode != reading {
+		return
+	}
+	st.dirs[dir^s.swapped].turnOpaque()
+	st.letGo(dir.Other() ^ s.swapped)
+	s.changed()
+}
+
+// Secret makes a masked secret with the engine's keyed token, for records of
+// the caller's.
+func (s *Session) Secret(text string) record.Secret { return s.e.cfg.Secrets.Secret(text) }
+
 // OnExpect sets what is called, from inside Data, when the dissector announces
 // a connection. f must not call the session; the expectation is its own copy.
 func (s *Session) OnExpect(f func(*dissect.Expectation)) {
@@ -165,7 +184,7 @@ func (s *Session) nest(protocol, label string) *stage {
 		if p.Name != protocol {
 			continue
 		}
-		st := &stage{s: s, nested: true, mode: reading, protocol: protocol, inTLS: s.top().inTLS, tls: s.top().tls, now: s.top().At(0)}
+		st := &stage{s: s, nested: true, label: label, mode: reading, protocol: protocol, inTLS: s.top().inTLS, tls: s.top().tls, now: s.top().At(0)}
 		st.call(st.dir, func() { st.dissector = p.New(st) })
 		if st.dissector == nil {
 			return nil

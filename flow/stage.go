@@ -41,6 +41,7 @@ type stage struct {
 	inTLS     bool                 // the stream began inside TLS
 	upgrading bool                 // Upgrade was asked, who does the TLS is open
 	nested    bool                 // its stream is not the connection's
+	label     string               // names a nested stream
 
 	head *record.Header // what Emit fills in; nil: make it anew
 

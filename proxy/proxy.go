@@ -88,6 +88,8 @@ type Config struct {
 	Roots      *x509.CertPool
 	Verify     Verify
 	ClientCert *tls.Certificate
+	// SSH sets up how SSH is intercepted.
+	SSH SSH
 	// KeyLog gets the TLS secrets of both legs, NSS format.
 	KeyLog io.Writer
 	// Tap gets every byte as the applications saw it; may be nil.
@@ -131,6 +133,8 @@ type Server struct {
 	byClient map[netip.Addr]int
 	own      map[netip.AddrPort]bool // addresses of our listeners
 	stats    Stats
+
+	knownHosts sync.Mutex // one connection at a time adds a host key
 }
 
 // Stats counts what the server did.

@@ -25,6 +25,7 @@ type pump struct {
 	buf    []byte
 	early  []byte // came before the pump ran
 	behind []byte // read when TLS was agreed on already: not the dialogue's
+	ssh    sshSight
 
 	// pending was given to the session and is not forwarded yet. Offsets count
 	// what was given; base is that of the first pending byte.
@@ -142,7 +143,7 @@ func (p *pump) pass(b []byte) error {
 		p.r.data(p, b)
 		return p.write(b)
 	}
-	if p.given == 0 {
+	if p.given == 0 || p.ssh == sshLines {
 		if done, err := p.first(b); done || err != nil {
 			return err
 		}

@@ -38,6 +38,9 @@ func (r *relay) intercepts() bool {
 // first looks at the first bytes of a direction: a TLS hello changes how the
 // connection is carried. done says that the bytes were taken.
 func (p *pump) first(b []byte) (done bool, err error) {
+	if done, err := p.sniffSSH(b); done || err != nil || p.given > 0 {
+		return done, err
+	}
 	implicit := p.dir == dissect.ClientToServer && b[0] == tlsHandshake && p.r.intercepts()
 	p.r.begin(implicit)
 	if implicit && p.r.conn.TLS {

@@ -146,6 +146,7 @@ type SSHChannel struct {
 	Terminal   string   `json:"terminal,omitempty" doc:"terminal type and size, when it was read"`
 	Env        []string `json:"env,omitempty" doc:"environment variables sent, name=value, when they were read"`
 	ExitStatus *uint32  `json:"exit_status,omitempty" doc:"exit status of the command, when it was read"`
+	ExitSignal string   `json:"exit_signal,omitempty" doc:"signal that ended the command, when it was read"`
 
 	ClientBytes   int64   `json:"client_bytes" doc:"encrypted bytes from the client since the login (or since the keys were in use, when no login was recognised)"`
 	ServerBytes   int64   `json:"server_bytes" doc:"encrypted bytes from the server since then"`
@@ -196,6 +197,9 @@ func (c *SSHChannel) Summary() string {
 	}
 	if c.ExitStatus != nil {
 		fmt.Fprintf(&b, ", exit %d", *c.ExitStatus)
+	}
+	if c.ExitSignal != "" {
+		b.WriteString(", ended by signal " + c.ExitSignal)
 	}
 	fmt.Fprintf(&b, ", %s sent, %s received", Bytes(c.ClientBytes), Bytes(c.ServerBytes))
 	if c.Inferred && c.What != "unknown" {

@@ -43,6 +43,12 @@ type proxyFlags struct {
 	idle        time.Duration
 	connections int
 	perClient   int
+
+	ssh           string
+	sshHostKey    string
+	sshIdentities []string
+	sshAcceptNew  bool
+	knownHosts    []string
 }
 
 func (a *app) proxyCommand() *cobra.Command {
@@ -59,7 +65,12 @@ firewall redirected here, Linux). Protocols are recognised by what they say.
 
 TLS is intercepted, from the first byte or after STARTTLS and AUTH TLS, with
 certificates of the proxy's own authority (see sniff ca), which clients must
-trust. Upstream certificates are verified as the client would have done.`,
+trust. Upstream certificates are verified as the client would have done.
+
+SSH is intercepted with a host key of the proxy's own, which clients must take
+for the server's; the upstream's must be in known_hosts. Passwords and questions
+are relayed. A signature by the client's key cannot be: give the proxy the key
+that logs in at the upstream (--ssh-identity).`,
 		Example: `  sniff proxy --listen 127.0.0.1:2525 --to mail.example.org:25
   sniff proxy --listen 127.0.0.1:2121 --to ftp.example.org:21 -w traffic.pcapng
   sniff proxy --mode socks --listen 127.0.0.1:1080 -o jsonl`,
@@ -77,6 +88,11 @@ trust. Upstream certificates are verified as the client would have done.`,
 	f.StringVar(&p.clientKey, "client-key", "", "PEM `FILE` with its key")
 	f.StringVar(&p.caDir, "ca-dir", "", "`FOLDER` of the proxy's authority (default: sniff in the user's configuration folder)")
 	f.StringVar(&p.keylog, "keylog", "", "append the TLS secrets of both legs to `FILE` (NSS format, mode 0600)")
+	f.StringVar(&p.ssh, "ssh", "intercept", "intercept or passthrough")
+	f.StringVar(&p.sshHostKey, "ssh-host-key", "", "private key `FILE` that clients see as the host key (default: ssh_host_ed25519_key in the --ca-dir, made once)")
+	f.StringArrayVar(&p.sshIdentities, "ssh-identity", nil, "private key `FILE` to log in at upstreams for clients that use a public key; repeatable")
+	f.StringArrayVar(&p.knownHosts, "known-hosts", nil, "`FILE` with the host keys of upstreams; repeatable (default: the user's and the system's)")
+	f.BoolVar(&p.sshAcceptNew, "ssh-accept-new", false, "add the keys of unknown upstreams to the first --known-hosts file")
 	f.StringVarP(&p.write, "write", "w", "", "write the traffic, as the applications saw it, to the pcapng `FILE`")
 	f.StringArrayVar(&p.allow, "allow", nil, "clients other than loopback that may connect, as `CIDR`; repeatable")
 	f.BoolVar(&p.foreignData, "allow-foreign-data", false, "let FTP data connections go to other hosts than the peers (FXP)")
@@ -164,6 +180,9 @@ func (a *app) proxyConfig(p proxyFlags) (cfg proxy.Config, open closers, err err
 		}
 		cfg.CA = auth
 	}
+	if cfg.SSH, err = a.proxySSH(p); err != nil {
+		return cfg, open, err
+	}
 	if p.upstreamCA != "" {
 		pem, err := os.ReadFile(p.upstreamCA)
 		if err != nil {
@@ -233,6 +252,9 @@ func (p proxyFlags) listeners() ([]proxy.Listener, error) {
 		return nil, err
 	}
 	if err := oneOf("--tls", p.tls, "intercept", "passthrough"); err != nil {
+		return nil, err
+	}
+	if err := oneOf("--ssh", p.ssh, "intercept", "passthrough"); err != nil {
 		return nil, err
 	}
 	if err := oneOf("--upstream-verify", p.verify, "on", "report", "off"); err != nil {

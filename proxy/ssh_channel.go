@@ -1,0 +1,179 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"sniff/dissect"
+	"sniff/record"
+)
+
+// sshChannel is one channel through the proxy.
+type sshChannel struct {
+	m        *sshMux
+	opener   dissect.Dir
+	channels [2]ssh.Channel         // by the side
+	requests [2]<-chan *ssh.Request // that come from that side
+	label    string
+
+	// started is closed when the program on the other side was asked for. What
+	// the opener sends is for the program and waits for that: the record has to
+	// know what it is, and data and requests come on different ways.
+	started   chan struct{}
+	startOnce sync.Once
+
+	bytes [2]atomic.Int64
+	mu    sync.Mutex // guards what follows
+	rec   record.SSHChannel
+	inner dissect.Stream // reads the channel's bytes, nil if nothing does
+}
+
+// openedChannel is the answer to a channel that was opened.
+type openedChannel struct {
+	channel  ssh.Channel
+	requests <-chan *ssh.Request
+	err      error
+}
+
+// openAt opens a channel at a side, unless that side's leg ends before it has
+// answered.
+func (m *sshMux) openAt(side dissect.Dir, kind string, extra []byte) openedChannel {
+	answer := make(chan openedChannel, 1)
+	go func() {
+		c, q, err := m.ends[side].conn.OpenChannel(kind, extra)
+		answer <- openedChannel{c, q, err}
+	}()
+	select {
+	case o := <-answer:
+		return o
+	case <-m.over[side]:
+		return openedChannel{err: io.EOF}
+	}
+}
+
+// passChannel carries a channel that the side dir wants to open to its end.
+func (m *sshMux) passChannel(dir dissect.Dir, asked ssh.NewChannel, number uint32) {
+	c := &sshChannel{m: m, opener: dir, started: make(chan struct{}), label: fmt.Sprintf("channel %d", number)}
+	c.describe(asked, number)
+	there := m.openAt(dir.Other(), asked.ChannelType(), asked.ExtraData())
+	if there.err != nil {
+		reason, text := ssh.ConnectionFailed, "the other side is gone"
+		var refused *ssh.OpenChannelError
+		if errors.As(there.err, &refused) {
+			reason, text = refused.Reason, refused.Message
+		}
+		_ = asked.Reject(reason, text)
+		c.refused(reason, text)
+		return
+	}
+	here, requests, err := asked.Accept()
+	if err != nil {
+		there.channel.Close()
+		ssh.DiscardRequests(there.requests)
+		c.refused(ssh.ConnectionFailed, "the side that opened it is gone")
+		return
+	}
+	c.channels[dir], c.requests[dir] = here, requests
+	c.channels[dir.Other()], c.requests[dir.Other()] = there.channel, there.requests
+	if asked.ChannelType() != "session" {
+		c.start()
+	}
+	c.run()
+}
+
+// run carries the channel to its end.
+func (c *sshChannel) run() {
+	var wg sync.WaitGroup
+	for dir := range c.channels {
+		c.m.flowing[dir].begin()
+		wg.Go(func() {
+			defer c.m.flowing[dir].end()
+			c.pass(dissect.Dir(dir))
+		})
+	}
+	wg.Wait()
+	c.finish()
+}
+
+// pass carries what one side says. Data and error stream share one window, so
+// each has a copier of its own: one that waits must not keep the other's bytes
+// from being read.
+func (c *sshChannel) pass(dir dissect.Dir) {
+	src, dst := c.channels[dir], c.channels[dir.Other()]
+	var data, all sync.WaitGroup
+	copied := make(chan struct{})
+	data.Go(func() { c.copy(dir, dst, src, true) })
+	data.Go(func() { c.copy(dir, dst.Stderr(), src.Stderr(), false) })
+	all.Go(func() {
+		data.Wait()
+		close(copied)
+		_ = dst.CloseWrite()
+		c.endInner(dir)
+	})
+	all.Go(func() {
+		c.m.inOrder(c.requests[dir], func(q *ssh.Request) { c.passRequest(dir, q, copied) })
+		// No more requests: the side has closed the channel.
+		c.closedBy(dir)
+		c.start()
+	})
+	all.Wait()
+	_ = dst.Close()
+}
+
+const sshCopyBuffer = 64 << 10
+
+var sshBuffers = sync.Pool{New: func() any { return new([sshCopyBuffer]byte) }}
+
+// copy carries one stream to its end.
+func (c *sshChannel) copy(dir dissect.Dir, dst io.Writer, src io.Reader, main bool) {
+	if dir == c.opener {
+		<-c.started
+	}
+	buf := sshBuffers.Get().(*[sshCopyBuffer]byte)
+	defer sshBuffers.Put(buf)
+	for {
+		n, err := src.Read(buf[:])
+		if n > 0 {
+			c.bytes[dir].Add(int64(n))
+			if main {
+				c.feed(dir, buf[:n])
+			}
+			if _, err := dst.Write(buf[:n]); err != nil {
+				return // that side has closed the channel, and the other one will be
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// settleTime is how long the news of a program's end waits for its last output.
+const settleTime = 200 * time.Millisecond
+
+// passRequest passes on a request with its answer.
+func (c *sshChannel) passRequest(dir dissect.Dir, q *ssh.Request, copied <-chan struct{}) {
+	starts := c.noteRequest(dir, q)
+	if q.Type == "exit-status" || q.Type == "exit-signal" {
+		// It comes behind the output on the wire, and programs that read the
+		// status first expect to find the output there.
+		select {
+		case <-copied:
+		case <-time.After(settleTime):
+		}
+	}
+	ok, err := c.channels[dir.Other()].SendRequest(q.Type, q.WantReply, q.Payload)
+	if starts {
+		c.answered(err == nil && (ok || !q.WantReply))
+		c.start()
+	}
+	_ = q.Reply(ok && err == nil, nil)
+}
+
+func (c *sshChannel) start() { c.startOnce.Do(func() { close(c.started) }) }

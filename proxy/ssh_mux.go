@@ -1,0 +1,216 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"sniff/dissect"
+	"sniff/record"
+)
+
+// sshEnd is the connection protocol (RFC 4254) of one leg.
+type sshEnd struct {
+	conn     ssh.Conn
+	channels <-chan ssh.NewChannel
+	requests <-chan *ssh.Request
+}
+
+// discard closes a leg that nobody uses.
+func (e sshEnd) discard() {
+	e.conn.Close()
+	go ssh.DiscardRequests(e.requests)
+	for c := range e.channels {
+		_ = c.Reject(ssh.ConnectionFailed, "closing")
+	}
+}
+
+const (
+	// maxSSHChannels bounds the channels that are open in one connection.
+	maxSSHChannels = 1024
+	// maxSSHQueue bounds the requests of one source that wait for the answer
+	// to one before them.
+	maxSSHQueue = 1024
+	// drainTime is how long a leg may take to hear what the other one said
+	// before it ended.
+	drainTime = 30 * time.Second
+)
+
+// sshMux passes channels and global requests between the legs.
+type sshMux struct {
+	s    *sshRelay
+	ends [2]sshEnd // by the side: client, upstream
+
+	over     [2]chan struct{} // a leg has ended
+	flowing  [2]flights       // what is on its way, by direction
+	running  sync.WaitGroup
+	mu       sync.Mutex
+	open     int
+	numbers  uint32
+	endOnce  sync.Once
+	overflow sync.Once
+}
+
+// run passes on until one leg has ended and the other has heard what came
+// before.
+func (m *sshMux) run() {
+	m.over = [2]chan struct{}{make(chan struct{}), make(chan struct{})}
+	for dir := range m.ends {
+		m.running.Go(func() { m.watch(dissect.Dir(dir)) })
+		m.running.Go(func() { m.passRequests(dissect.Dir(dir)) })
+		m.running.Go(func() { m.passChannels(dissect.Dir(dir)) })
+	}
+	m.running.Wait()
+}
+
+// watch waits for the end of one leg and ends the other.
+func (m *sshMux) watch(dir dissect.Dir) {
+	err := m.ends[dir].conn.Wait()
+	m.endOnce.Do(func() { m.ended(dir, err) })
+	close(m.over[dir])
+	select {
+	case <-m.flowing[dir].landed():
+	case <-m.over[dir.Other()]:
+	case <-time.After(drainTime):
+	}
+	m.ends[dir.Other()].conn.Close()
+}
+
+// ended notes which side ended the connection, and how.
+func (m *sshMux) ended(dir dissect.Dir, err error) {
+	r := m.s.r
+	switch {
+	case m.s.hasFailed():
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		r.ended(record.EndReset, dir.String())
+	case errors.Is(err, net.ErrClosed):
+		r.ended(record.EndOpen, "") // by the proxy, which stops
+	case err == nil, isEnd(err):
+		r.ended(record.EndClosed, dir.String())
+	case strings.HasPrefix(err.Error(), "ssh: disconnect"):
+		r.srv.cfg.Log.Debug("SSH disconnect", "by", dir, "err", err)
+		r.ended(record.EndClosed, dir.String())
+	default:
+		r.anomaly("proxy_ssh_connection", dir, fmt.Sprintf("the connection of the %s failed: %s", dir, leaving(err)))
+		r.ended(record.EndReset, dir.String())
+	}
+}
+
+// passRequests passes on global requests of one side with their answers, in
+// order.
+func (m *sshMux) passRequests(dir dissect.Dir) {
+	m.inOrder(m.ends[dir].requests, func(q *ssh.Request) {
+		if ownKeys(q.Type) {
+			_ = q.Reply(false, nil)
+			return
+		}
+		ok, payload, err := m.ends[dir.Other()].conn.SendRequest(q.Type, q.WantReply, q.Payload)
+		if err != nil {
+			ok, payload = false, nil
+		}
+		_ = q.Reply(ok, payload)
+	})
+}
+
+// ownKeys reports whether a request is about the host keys of the connection
+// itself (OpenSSH's PROTOCOL, section 2.5): the client knows the proxy's, which
+// must not be taught the upstream's, and the proof could not be relayed.
+func ownKeys(request string) bool {
+	return request == "hostkeys-00@openssh.com" || request == "hostkeys-prove-00@openssh.com"
+}
+
+// inOrder calls pass with each request, one at a time. It takes requests off
+// their connection at once: one that waits for its answer must not keep the
+// connection from being read, or two peers could wait for each other for ever.
+func (m *sshMux) inOrder(requests <-chan *ssh.Request, pass func(*ssh.Request)) {
+	queue := make(chan *ssh.Request, maxSSHQueue)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for q := range queue {
+			pass(q)
+		}
+	})
+	for q := range requests {
+		select {
+		case queue <- q:
+		default:
+			m.overflow.Do(func() {
+				m.s.fail("proxy_ssh_requests", dissect.ClientToServer, fmt.Sprintf("more than %d requests wait for an answer", maxSSHQueue))
+			})
+		}
+	}
+	close(queue)
+	wg.Wait()
+}
+
+// passChannels opens for each channel of one side one at the other.
+func (m *sshMux) passChannels(dir dissect.Dir) {
+	for c := range m.ends[dir].channels {
+		m.mu.Lock()
+		full := m.open >= maxSSHChannels
+		if !full {
+			m.open++
+			m.numbers++
+		}
+		number := m.numbers - 1
+		m.mu.Unlock()
+		if full {
+			m.s.r.anomaly("proxy_ssh_channels", dir, fmt.Sprintf("more than %d channels are open", maxSSHChannels))
+			_ = c.Reject(ssh.ResourceShortage, "sniff: too many channels")
+			continue
+		}
+		// The other side may take long to answer (a forwarded connection to a
+		// host that is down), and the others must not wait for that.
+		m.running.Go(func() {
+			m.passChannel(dir, c, number)
+			m.mu.Lock()
+			m.open--
+			m.mu.Unlock()
+		})
+	}
+}
+
+// flights counts what is on its way. Unlike a WaitGroup it may be waited for
+// while more begins.
+type flights struct {
+	mu   sync.Mutex
+	n    int
+	wait []chan struct{}
+}
+
+func (f *flights) begin() {
+	f.mu.Lock()
+	f.n++
+	f.mu.Unlock()
+}
+
+func (f *flights) end() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.n--; f.n > 0 {
+		return
+	}
+	for _, c := range f.wait {
+		close(c)
+	}
+	f.wait = nil
+}
+
+// landed returns a channel that is closed when nothing is on its way.
+func (f *flights) landed() <-chan struct{} {
+	c := make(chan struct{})
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.n == 0 {
+		close(c)
+	} else {
+		f.wait = append(f.wait, c)
+	}
+	return c
+}
