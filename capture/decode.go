@@ -133,6 +133,10 @@ func (d *decoder) tcp(b []byte, cut int, src, dst netip.Addr) verdict {
 	s.Flags = Flags(b[13])
 	s.Window = binary.BigEndian.Uint16(b[14:])
 	s.Urgent = binary.BigEndian.Uint16(b[18:])
+	s.Size = len(b) + cut + ipv4Header
+	if src.Is6() {
+		s.Size = len(b) + cut + ipv6Header
+	}
 	s.BadChecksum = false
 	s.Unreachable = false
 	s.ICMPType, s.ICMPCode, s.ICMPFrom = 0, 0, netip.Addr{}

@@ -55,6 +55,9 @@ type Segment struct {
 	// Cut is how many payload bytes the packet had on the wire behind
 	// Payload that the capture does not hold (snap length).
 	Cut int
+	// Size is the length of the IP packet on the wire, the innermost one,
+	// options and extension headers of IP not counted.
+	Size int
 	// BadChecksum is set only when checksums are checked: the segment must
 	// not be believed.
 	BadChecksum bool

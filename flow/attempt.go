@@ -33,6 +33,8 @@ type attempt struct {
 	known   [2]bool // the ISN is known
 	seenAny [2]bool // a packet of that side was seen
 
+	trace trace
+
 	client    uint8
 	oriented  bool
 	midstream bool
@@ -79,6 +81,7 @@ func (e *Engine) newAttempt(k key, x int, s *capture.Segment) attempt {
 
 func (a *attempt) count(x int, s *capture.Segment, now int64) {
 	a.packets[x]++
+	a.trace.note(x, s)
 	a.seenAny[x] = true
 	a.last, a.newest, a.seen = s.Time.UnixNano(), s.Packet, now
 }
@@ -265,8 +268,10 @@ func (e *Engine) promote(id int32, x int, s *capture.Segment, first bool) {
 			}
 		}
 	}
+	c.trace = a.trace
 	if first {
 		c.half[x].stats.Packets--
+		c.trace = trace{}
 	}
 	c.unreach = a.end == knockUnreached
 	c.last = e.seen
@@ -321,6 +326,7 @@ func (e *Engine) finishAttempt(id int32, end string) {
 	case end == "":
 		end = record.EndOpen
 	}
+	a.trace.report(out, int(a.client))
 	out.Close(end, by, at)
 	if a.end == knockOpen || e.closing {
 		e.removeAttempt(id)

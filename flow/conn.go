@@ -23,6 +23,7 @@ type tcpConn struct {
 	// oneSided: the session was told that only one direction is captured.
 	oneSided bool
 
+	trace    trace
 	firstFin int // side that sent the first FIN, -1 for none
 	rst      reset
 	unreach  bool
@@ -49,6 +50,7 @@ func (c *tcpConn) side(x int) string { return c.dir(x).String() }
 func (e *Engine) segment(c *tcpConn, x int, s *capture.Segment) {
 	h := &c.half[x]
 	h.stats.Packets++
+	c.trace.note(x, s)
 	c.last, c.lastTime, c.lastPacket = e.seen, s.Time, s.Packet
 	if other := &c.half[x^1]; !other.started && h.stats.Packets == oneSidedPackets || c.oneSided && other.started {
 		c.oneSided = !c.oneSided

@@ -135,6 +135,7 @@ func (e *Engine) closeConn(c *tcpConn, end string) {
 		c.out.oneSided(one)
 	}
 	at := c.half[c.client].stamp(c.lastTime, c.lastPacket)
+	c.trace.report(c.out, c.client)
 	c.out.Close(end, by, at)
 
 	e.active.remove(c.id)

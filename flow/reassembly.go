@@ -98,6 +98,7 @@ func (e *Engine) payload(c *tcpConn, x int, seq uint32, s *capture.Segment) {
 	if old := int32(h.next - seq); old > 0 {
 		n := min(uint32(old), length)
 		h.stats.Retransmitted += int64(n)
+		c.trace.mark(x, kindRepeated)
 		e.compare(c, x, seq, clip(p, n), s)
 		p, length, seq = p[min(int(n), len(p)):], length-n, seq+n
 	}
@@ -183,6 +184,7 @@ func (e *Engine) gap(c *tcpConn, x int, n uint32, t time.Time, packet uint64) {
 	h.waited = 0
 	at := h.stamp(t, packet)
 	h.advance(n)
+	c.trace.mark(x, kindGap)
 	c.out.Gap(c.dir(x), int64(n), at)
 }
 

@@ -59,6 +59,7 @@ func (e *Engine) takeOver(c *tcpConn, x int, s *capture.Segment) bool {
 			fmt.Sprintf("a new connection took the ports over (SYN in packet %d); the end of this one was not seen", f.packet))
 	}
 	c.half[x].stats.Packets--
+	c.trace.bytes[x] -= uint64(s.Size)
 	e.closeConn(c, "") // puts f in c's place
 	e.Segment(s)
 	return true

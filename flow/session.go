@@ -39,6 +39,7 @@ type Session struct {
 	conn   Conn
 
 	client, server netip.AddrPort // conn's, exchanged once if they were swapped
+	histories      [2]string      // see trace
 	swapped        dissect.Dir    // 1: the caller's directions are the other way
 	id             string
 	number         uint64
@@ -180,6 +181,7 @@ func (s *Session) Close(end, by string, at record.Stamp) {
 
 	r := &s.rec
 	r.End, r.EndedBy = end, by
+	r.History = s.histories[s.swapped]
 	r.Duration = record.Between(s.conn.Start, at.Time)
 	r.ClientSide, r.ServerSide = s.side[s.swapped], s.side[s.swapped^1]
 	if s.parent != nil {

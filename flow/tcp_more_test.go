@@ -26,8 +26,8 @@ func TestSideStats(t *testing.T) {
 	w.expectHeard(t, "C abc | C def | C eof | S eof | open")
 	h := w.sessions[0]
 	want := [2]record.SideStats{
-		{Packets: 7, Retransmitted: 4, OutOfOrder: 1, KeepAlives: 2},
-		{Packets: 3, ZeroWindows: 2},
+		{Packets: 7, Retransmitted: 4, OutOfOrder: 1, KeepAlives: 2, Flags: "SA"},
+		{Packets: 3, ZeroWindows: 2, Flags: "SA"},
 	}
 	if !reflect.DeepEqual(h.counts, want) {
 		t.Errorf("counted %+v, want %+v", h.counts, want)

@@ -22,6 +22,7 @@ type Session struct {
 	End         string           `json:"end" doc:"how it ended: open, closed, half-closed, reset, refused, unanswered, unreachable, timeout, evicted"`
 	EndedBy     string           `json:"ended_by,omitempty" doc:"who ended it: client or server"`
 	Duration    Seconds          `json:"duration" doc:"from first to last packet, seconds"`
+	Active      Seconds          `json:"active,omitempty" doc:"from the first packet to the one that ended it (the second FIN, an RST), or to the last, seconds"`
 	What        string           `json:"what,omitempty" doc:"what happened, in words"`
 	Handshake   Seconds          `json:"handshake,omitempty" doc:"time from SYN to SYN-ACK, seconds"`
 	Midstream   bool             `json:"midstream,omitempty" doc:"the capture does not hold its beginning"`
@@ -34,6 +35,7 @@ type Session struct {
 	ClientSide  SideStats        `json:"client_side" doc:"what the client sent"`
 	ServerSide  SideStats        `json:"server_side" doc:"what the server sent"`
 	OpaqueFrom  map[string]int64 `json:"opaque_from,omitempty" doc:"offset from which a direction could not be read any more, by direction"`
+	History     string           `json:"history,omitempty" doc:"course of the connection in letters, each kind of packet once, upper case for the client: S SYN, H SYN-ACK, A bare ACK, D data, F FIN, R RST, T repeated data, G gap, W full receive buffer; ^ in front: the server's packet came first"`
 	Via         string           `json:"via,omitempty" doc:"proxy listener or capture interface"`
 }
 
@@ -46,6 +48,8 @@ type SideStats struct {
 	Retransmitted int64   `json:"retransmitted,omitempty" doc:"payload bytes that were sent again"`
 	OutOfOrder    uint64  `json:"out_of_order,omitempty" doc:"segments that arrived early"`
 	ZeroWindows   uint64  `json:"zero_windows,omitempty" doc:"segments that announced a full receive buffer"`
+	IPBytes       uint64  `json:"ip_bytes,omitempty" doc:"bytes of its IP packets, without options and extension headers of IP"`
+	Flags         string  `json:"flags,omitempty" doc:"TCP flags seen: letters of FIN, SYN, RST, PSH, ACK, URG, ECE (E), CWR (C)"`
 	KeepAlives    uint64  `json:"keep_alives,omitempty" doc:"keep-alive probes"`
 }
 
