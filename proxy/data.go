@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -180,65 +179,51 @@ func (d *dataConn) serve() {
 	r := s.newRelay(caller, called, d.control.listener, d.control.host)
 	r.control = d.control
 	r.conn = flow.Conn{Client: addrPort(caller.RemoteAddr()), Server: d.announced, Start: now, Parent: d.control.sess, Via: d.control.listener.name(), Oriented: true}
-	r.begin(d.tls && d.control.tls != nil)
-	if d.tls && d.control.tls != nil {
-		if err := d.handshakes(r); err != nil {
-			r.abortLegs()
-			r.finish(record.EndReset, "")
-			return
-		}
+	// Who announces is called: in active mode that is the FTP client.
+	r.ftpClient = dissect.ClientToServer
+	if d.dir == dissect.ClientToServer {
+		r.ftpClient = dissect.ServerToClient
 	}
+	r.begin(d.tls && d.control.tls != nil)
 	r.run()
 }
 
-// handshakes does TLS on both legs of a data connection. The FTP client is the
-// TLS client whoever called (RFC 4217, section 7), and the upstream session is
-// resumed from the control connection's.
-func (d *dataConn) handshakes(r *relay) error {
-	s := d.control.srv
-	toClient, toServer := r.pumps[0], r.pumps[1] // passive: the FTP client calls
-	if d.dir == dissect.ClientToServer {
-		toClient, toServer = toServer, toClient
-	}
+// dataHandshakes does TLS on both legs of a data connection when the hello has
+// come. The FTP client is the TLS client whoever called (RFC 4217, section 7),
+// and both legs can resume the control connection's session.
+func (r *relay) dataHandshakes() error {
+	s := r.srv
+	toClient, toServer := r.pumps[r.ftpClient], r.pumps[r.ftpClient.Other()]
+	client, server := r.underTLS(toClient), r.underTLS(toServer)
 	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Limits.Handshake)
 	defer cancel()
-	up := tls.Client(&prefixed{Conn: toServer.source()}, d.control.tls.client)
-	down := tls.Server(&prefixed{Conn: toClient.source()}, d.control.tls.server)
-	// Both at once: some servers begin only when the client has, others the
-	// other way round. The first that fails ends both.
-	failed := make(chan error, 1)
-	go handshakeData(ctx, cancel, up, failed)
-	downErr := down.HandshakeContext(ctx)
-	if downErr != nil {
-		cancel()
-	}
-	upErr := <-failed
+	up := tls.Client(server, r.control.tls.client)
+	var upErr error
+	down := tls.Server(client, &tls.Config{
+		MinVersion: tls.VersionTLS10,
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			upErr = up.HandshakeContext(ctx)
+			return r.control.tls.server, upErr
+		},
+	})
+	err := down.HandshakeContext(ctx)
 	switch {
-	case upErr != nil && (downErr == nil || errors.Is(downErr, context.Canceled)):
-		r.anomaly("proxy_data_tls", dissect.ServerToClient, "TLS on the data connection to the server failed: "+upErr.Error())
-		return upErr
-	case downErr != nil:
-		r.anomaly("proxy_data_tls", dissect.ClientToServer, "TLS on the data connection to the client failed: "+downErr.Error())
-		return downErr
+	case upErr != nil:
+		r.anomaly("proxy_data_tls", r.ftpClient.Other(), "TLS on the data connection to the server failed: "+upErr.Error())
+		return errRefused
+	case err != nil:
+		r.anomaly("proxy_data_tls", r.ftpClient, "TLS on the data connection to the client failed: "+err.Error())
+		return errRefused
 	}
-	toClient.restart(down, up, 0)
-	toServer.restart(up, down, 0)
 	state := down.ConnectionState()
 	hs := &record.TLSHandshake{Version: tls.VersionName(state.Version), Cipher: tls.CipherSuiteName(state.CipherSuite)}
 	hs.Stamp(record.Stamp{Time: s.cfg.Now()}, dissect.ClientToServer)
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.sess.Intercepted(hs)
 	r.sess.Emit(hs)
-	r.mu.Lock()
+	toClient.restart(down, up, 0)
+	toServer.restart(up, down, 0)
 	r.upgrading = false
-	r.mu.Unlock()
 	return nil
-}
-
-// handshakeData does the handshake of one leg beside the other's.
-func handshakeData(ctx context.Context, cancel context.CancelFunc, c *tls.Conn, result chan<- error) {
-	err := c.HandshakeContext(ctx)
-	if err != nil {
-		cancel()
-	}
-	result <- err
 }

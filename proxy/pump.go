@@ -139,9 +139,18 @@ func (p *pump) kicked() error {
 // pass gives bytes to the session and forwards what it does not hold back.
 func (p *pump) pass(b []byte) error {
 	if p.r.control != nil {
-		// A data connection is an announced one: nothing holds its bytes.
-		p.r.data(p, b)
-		return p.write(b)
+		// Nothing holds the bytes of a data connection, but it may begin with
+		// TLS.
+		taken, _ := p.r.data(p, b)
+		switch {
+		case taken:
+			return p.write(b)
+		case p.dir == p.r.ftpClient:
+			p.behind = append(p.behind, b...)
+			return p.r.upgrade(p)
+		}
+		p.behind = append(p.behind, b...)
+		return nil
 	}
 	if p.given == 0 || p.ssh == sshLines {
 		if done, err := p.first(b); done || err != nil {

@@ -38,8 +38,10 @@ type relay struct {
 	// data relays a connection that a control channel announced; its control
 	// relay, TLS by announcement.
 	control *relay
-	ftp     *ftpControl // set once the session is FTP
-	tls     *legs       // set once TLS is intercepted
+	// ftpClient is the direction in which the FTP client sends on it.
+	ftpClient dissect.Dir
+	ftp       *ftpControl // set once the session is FTP
+	tls       *legs       // set once TLS is intercepted
 
 	lastByte atomic.Int64 // clock of the idle limit, Unix nanoseconds
 

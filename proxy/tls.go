@@ -57,7 +57,11 @@ func (r *relay) upgrade(p *pump) error {
 	if !o.park() {
 		return errRefused
 	}
-	err := r.handshakes()
+	handshakes := r.handshakes
+	if r.control != nil {
+		handshakes = r.dataHandshakes
+	}
+	err := handshakes()
 	o.unpark(err)
 	return err
 }
