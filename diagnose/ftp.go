@@ -10,11 +10,12 @@ import (
 // ftpFamily judges FTP sessions: why files do not move although the login
 // works (ftp_transfer.go), what went wrong with a file, and what is unsafe.
 func ftpFamily() Family {
+	passive := newFTPPassive()
 	return Family{
 		Name:    "ftp",
 		Codes:   ftpCodes(),
-		Session: func() Observer { return &ftpObserver{} },
-		Whole:   func() Observer { return &ftpGuessing{} },
+		Session: func() Observer { return &ftpObserver{passive: passive} },
+		Whole:   func() Observer { return together{&ftpGuessing{}, newFTPLine()} },
 	}
 }
 
@@ -27,6 +28,8 @@ type ftpObserver struct {
 	anonymous bool
 	encrypted bool
 	timeout   *record.FTPExchange
+	passive   *ftpPassive // of all sessions
+	digests   ftpDigests
 }
 
 func (o *ftpObserver) See(r record.Record, rep *Reporter) {
@@ -66,6 +69,10 @@ func (o *ftpObserver) exchange(x *record.FTPExchange, rep *Reporter) {
 			o.lastFail = x
 		}
 	case f == nil:
+	case x.Digest != "":
+		o.digests.said(x, rep)
+	case x.Result == record.FTPOk && x.Endpoint.IsValid() && isPassive(x.Command):
+		o.passive.announced(x)
 	case x.Endpoint.IsValid() && (x.Command == "PORT" || x.Command == "EPRT" || x.Command == "LPRT"):
 		o.port(x, f, rep)
 	case x.Result == record.FTPFailed && x.Command == "REST":
@@ -80,6 +87,14 @@ func isLogin(x *record.FTPExchange) bool {
 	return x.Command == "PASS" || x.Command == "ACCT" || x.Command == "USER"
 }
 
+func isPassive(command string) bool {
+	switch command {
+	case "PASV", "EPSV", "LPSV", "SPSV", "CPSV":
+		return true
+	}
+	return false
+}
+
 func changes(command string) bool {
 	switch command {
 	case "DELE", "MKD", "XMKD", "RMD", "XRMD", "RNTO":
@@ -92,7 +107,10 @@ func changes(command string) bool {
 func (o *ftpObserver) port(x *record.FTPExchange, f *record.FTPReply, rep *Reporter) {
 	to, client := x.Endpoint.Addr().Unmap(), x.Client.Addr().Unmap()
 	accepted := x.Result == record.FTPOk
+	passive := o.passive.other(x)
 	switch {
+	case passive != nil && accepted:
+		serverToServer(x, passive, rep)
 	case to != client && isPrivate(to) && !isPrivate(client):
 		rep.Raise("ftp.private_address", fmt.Sprintf("the client at %s told %s to connect to its private address %s", client, x.Server, x.Endpoint), x)
 	case to != client || x.Endpoint.Port() < 1024:

@@ -73,6 +73,29 @@ func ftpCodes() []Info {
 			Reference:   "RFC 3659, section 5.1",
 		},
 		{
+			Code: "ftp.slow_transfer", Severity: record.SeverityNotice,
+			Explanation: "The transfer took its time, and the packets of its data connection tell what it waited for: packets that were lost and sent again, a receiver whose buffer was full (its window closed), or a sender that had nothing to send.",
+			Advice:      "Where the line loses packets, look at it (duplex mismatch, overload, radio). Where the receiver is full, look at its disk and load. Where neither is, look at the sender's disk and load, and at the delay of the line: one window of data goes out in each round trip.",
+			Reference:   "RFC 9293, section 3.8.6",
+		},
+		{
+			Code: "ftp.digest_differs", Severity: record.SeverityError,
+			Explanation: "The server computes another digest over the file than the bytes on the data connection have: the file was changed or damaged on one side, or is another one by now.",
+			Advice:      "Move the file again, in binary (TYPE I), and compare once more.",
+			Reference:   "draft-bryan-ftpext-hash",
+		},
+		{
+			Code: "ftp.digest_agrees", Severity: record.SeverityInfo,
+			Explanation: "The server's digest of the file is the one of the bytes on the data connection: it arrived as it lies on the server.",
+			Reference:   "draft-bryan-ftpext-hash",
+		},
+		{
+			Code: "ftp.server_to_server", Severity: record.SeverityNotice,
+			Explanation: "The client asked one server for a data port and told another server to connect there, so that the file goes straight from server to server. The client does so with servers that let it log in on both; in the hands of a stranger the same is a bounce attack.",
+			Advice:      "If it is not meant to be, have the servers accept the client's own address only (the default; port_promiscuous and pasv_promiscuous in vsftpd, AllowForeignAddress in proftpd).",
+			Reference:   "RFC 959, section 2.3; RFC 2577, section 3",
+		},
+		{
 			Code: "ftp.disk_full", Severity: record.SeverityError,
 			Explanation: "The server has no room for the file, or the account's quota is used up. What was stored is a part of it.",
 			Advice:      "Free space or raise the quota, delete the part, and send the file again.",

@@ -48,6 +48,93 @@ func exchange(command, arg, user string, code int, text string) *record.FTPExcha
 	return x
 }
 
+// whole is a file of 5 bytes that was moved; digestReply is what the server
+// says of one.
+func whole(path, sha256 string) *record.FTPTransfer {
+	return &record.FTPTransfer{Command: "RETR", Path: path, Direction: "download", Type: "I", Outcome: record.TransferComplete,
+		Bytes: 5, Content: &record.Content{Size: 5, SHA256: sha256}}
+}
+
+func digestReply(path, algorithm, digest string) *record.FTPExchange {
+	x := exchange("HASH", path, "bob", 213, "x")
+	x.Path, x.Algorithm, x.Digest = path, algorithm, digest
+	return x
+}
+
+// play gives records to a watcher as they are and lists the findings.
+func play(t *testing.T, rs ...record.Record) []string {
+	t.Helper()
+	var got []string
+	w := NewWatcher(record.SinkFunc(func(r record.Record) error {
+		if f, ok := r.(*record.Finding); ok {
+			got = append(got, f.Code+": "+f.Title)
+		}
+		return nil
+	}), []Family{ftpFamily()})
+	for _, r := range rs {
+		if err := w.Write(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func headed(session, client, server string) record.Header {
+	return record.Header{Session: session, Client: addr(client), Server: addr(server)}
+}
+
+// TestSlowTransfer: the packets of the data connection say what held it up,
+// whichever of the two records comes first.
+func TestSlowTransfer(t *testing.T) {
+	data := func(server, client record.SideStats) *record.Session {
+		return &record.Session{Header: record.Header{Session: "d", Protocol: "ftp-data", Client: addr("192.0.2.10:40001"), Server: addr("192.0.2.20:5001")}, ServerSide: server, ClientSide: client}
+	}
+	for _, c := range []struct {
+		name           string
+		bytes, rate    int64
+		server, client record.SideStats
+		want           string
+	}{
+		{"full receiver", 40000, 10000, record.SideStats{Bytes: 40000}, record.SideStats{ZeroWindows: 9}, "192.0.2.10, which received it, was 9 times full"},
+		{"loss", 40000, 10000, record.SideStats{Bytes: 40000, Retransmitted: 4000}, record.SideStats{}, "4.0 KB was lost on the way and had to be sent again (10 %)"},
+		{"slow sender", 400000, 20000, record.SideStats{Bytes: 400000}, record.SideStats{}, "192.0.2.20 had no more to send"},
+		{"fast enough", 40000000, 10000000, record.SideStats{Bytes: 40000000, Retransmitted: 4000}, record.SideStats{}, ""},
+		{"short", 4000, 10000, record.SideStats{Bytes: 4000, Retransmitted: 4000}, record.SideStats{}, ""},
+	} {
+		transfer := &record.FTPTransfer{Header: headed("c", "192.0.2.10:40000", "192.0.2.20:21"), Command: "RETR", Path: "/a", Direction: "download",
+			Outcome: record.TransferComplete, Bytes: c.bytes, Rate: c.rate, DataSession: "d"}
+		control := &record.Session{Header: headed("c", "192.0.2.10:40000", "192.0.2.20:21")}
+		s := data(c.server, c.client)
+		for _, order := range [][]record.Record{{transfer, s, control}, {s, transfer, control}} {
+			got := strings.Join(play(t, order...), "\n")
+			if c.want == "" && got != "" || !strings.Contains(got, c.want) || strings.Count(got, "ftp.slow_transfer") > 1 {
+				t.Errorf("%s: %q, want %q in it", c.name, got, c.want)
+			}
+		}
+	}
+}
+
+// TestServerToServer: a PORT that passes on what another server announced to
+// the same client is no bounce; for another client it is.
+func TestServerToServer(t *testing.T) {
+	pasv := exchange("PASV", "", "bob", 227, "(192,0,2,21,195,80)")
+	pasv.Header, pasv.Endpoint = headed("a", "192.0.2.10:1", "192.0.2.21:21"), addr("192.0.2.21:50000")
+	port := exchange("PORT", "192,0,2,21,195,80", "bob", 200, "OK")
+	port.Header, port.Endpoint = headed("b", "192.0.2.10:2", "192.0.2.20:21"), addr("192.0.2.21:50000")
+	end := &record.Session{Header: port.Header}
+	if got := play(t, pasv, port, end); len(got) != 1 || !strings.HasPrefix(got[0], "ftp.server_to_server: 192.0.2.10 had 192.0.2.20:21 connect to 192.0.2.21:50000") {
+		t.Errorf("%q", got)
+	}
+	stranger := *port
+	stranger.Client = addr("192.0.2.66:2")
+	if got := play(t, pasv, &stranger, end); len(got) != 1 || !strings.HasPrefix(got[0], "ftp.bounce") {
+		t.Errorf("another client's: %q", got)
+	}
+}
+
 func addr(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 
 func TestFTPFindings(t *testing.T) {
@@ -110,6 +197,15 @@ func TestFTPFindings(t *testing.T) {
 		{"anonymous may write", []record.Record{exchange("PASS", "***", "anonymous", 230, "In"), &record.FTPTransfer{
 			Command: "STOR", Path: "/in/x", Direction: "upload", User: "anonymous", Outcome: record.TransferComplete,
 		}}, []string{"ftp.anonymous_write: anonymous stored /in/x"}},
+		{"digest agrees", []record.Record{login, whole("/a", "ab12"), digestReply("/a", "SHA-256", "ab12")},
+			[]string{"ftp.digest_agrees: RETR /a arrived whole: 192.0.2.20 computes the same SHA-256"}},
+		{"digest asked for before, and differs", []record.Record{login, digestReply("/a", "SHA-256", "ab12"), whole("/a", "cd34")},
+			[]string{"ftp.digest_differs: RETR /a has SHA-256 cd34 on the wire, but 192.0.2.20 computes ab12"}},
+		{"digest of a part", []record.Record{login, whole("/a", "ab12"), func() record.Record {
+			x := digestReply("/a", "SHA-256", "cd34")
+			x.DigestTo = 3
+			return x
+		}()}, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

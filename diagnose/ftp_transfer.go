@@ -36,6 +36,7 @@ func (o *ftpObserver) transfer(t *record.FTPTransfer, rep *Reporter) {
 		o.short(t, rep)
 	}
 	o.safety(t, rep)
+	o.digests.moved(t, rep)
 }
 
 // purpose is the command that the data connection was for, when it was sent.
@@ -87,7 +88,7 @@ func (o *ftpObserver) short(t *record.FTPTransfer, rep *Reporter) {
 func (o *ftpObserver) addresses(t *record.FTPTransfer, rep *Reporter) {
 	at := t.Endpoint.Addr().Unmap()
 	client, server := t.Client.Addr().Unmap(), t.Server.Addr().Unmap()
-	if t.Control != "" {
+	if t.Control != "" || t.Setup == "" && t.Command == "" {
 		return // the record bears the addresses of the data connection
 	}
 	if !t.Active && at.IsValid() && at != server {

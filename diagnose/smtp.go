@@ -12,7 +12,12 @@ import (
 // smtpFamily says why mail was not delivered and what is unsafe about how it
 // was.
 func smtpFamily() Family {
-	return Family{Name: "smtp", Codes: smtpCodes(), Session: func() Observer { return &smtpObserver{} }}
+	return Family{
+		Name:    "smtp",
+		Codes:   smtpCodes(),
+		Session: func() Observer { return &smtpObserver{} },
+		Whole:   func() Observer { return newSMTPWhole() },
+	}
 }
 
 // When a wait is worth a finding.
@@ -20,6 +25,9 @@ const (
 	slowGreeting = 5 * time.Second
 	slowReply    = 30 * time.Second
 	longHop      = 30 * time.Minute
+	longIdle     = time.Minute
+	slowData     = 30 * time.Second // and slower than slowRate
+	slowRate     = 10_000           // bytes a second
 )
 
 type smtpObserver struct {
@@ -113,6 +121,9 @@ func (o *smtpObserver) capabilities(x *record.SMTPExchange) {
 // 5321, section 4.5.3.2).
 func (o *smtpObserver) waiting(x *record.SMTPExchange, rep *Reporter) {
 	wait := x.Wait.Duration()
+	if x.Idle.Duration() >= longIdle {
+		rep.Raise("smtp.idle_client", fmt.Sprintf("%s was silent for %s before %s (servers wait at least 5 minutes)", x.Client.Addr(), x.Idle, spoken(x)), x)
+	}
 	switch {
 	case x.Greeting && wait >= slowGreeting:
 		rep.Raise("smtp.slow_greeting", fmt.Sprintf("%s greeted after %s", x.Server.Addr(), x.Wait), x)
@@ -234,12 +245,17 @@ func (o *smtpObserver) credential(c *record.Credential, rep *Reporter) {
 	if who == "" {
 		who = "somebody"
 	}
+	did := map[string]string{"yes": "logged in", "no": "failed to log in"}[c.Worked]
+	if did == "" {
+		did = "tried to log in"
+	}
+	title := fmt.Sprintf("%s %s at %s by %s without encryption", who, did, c.Server.Addr(), c.Mechanism)
 	switch {
 	case c.Secret.IsZero():
 	case c.Exposure == record.ExposureClear:
-		rep.Raise("smtp.password_in_clear", fmt.Sprintf("%s logged in at %s by %s without encryption", who, c.Server.Addr(), c.Mechanism), c)
+		rep.Raise("smtp.password_in_clear", title, c)
 	case c.Exposure == record.ExposureCrackable:
-		rep.Raise("smtp.password_crackable", fmt.Sprintf("%s logged in at %s by %s without encryption", who, c.Server.Addr(), c.Mechanism), c)
+		rep.Raise("smtp.password_crackable", title, c)
 	}
 }
 
@@ -283,6 +299,9 @@ func (o *smtpObserver) message(m *record.SMTPMessage, rep *Reporter) {
 	name := m.From + " to " + recipientsOf(m)
 	if o.limit > 0 && m.Size > o.limit && size(m.Options) <= o.limit {
 		rep.Raise("smtp.over_offered_size", fmt.Sprintf("message of %s (%s); %s takes %s at most", record.Bytes(m.Size), name, m.Server.Addr(), record.Bytes(o.limit)), m)
+	}
+	if took := m.Times.Transfer.Duration(); took >= slowData && m.Rate < slowRate && !m.Partial {
+		rep.Raise("smtp.slow_data", fmt.Sprintf("message %s took %s for %s (%s/s)", name, m.Times.Transfer, record.Bytes(m.Size), record.Bytes(m.Rate)), m)
 	}
 	if m.LongLines > 0 {
 		rep.Raise("smtp.long_lines", fmt.Sprintf("message %s has %d lines over 998 characters", name, m.LongLines), m)
@@ -373,7 +392,11 @@ func (o *smtpObserver) ended(s *record.Session, rep *Reporter) {
 			return
 		case x.Verb == "QUIT" || x.Pipelined || rep.Has("smtp.server_closing"):
 		default:
-			rep.Raise("smtp.no_reply", fmt.Sprintf("%s did not answer %s; %s ended the connection after %s", x.Server.Addr(), spoken(x), who(s), waited), x)
+			title := fmt.Sprintf("%s did not answer %s; %s ended the connection after %s", x.Server.Addr(), spoken(x), who(s), waited)
+			if least := patience(x.Verb); s.EndedBy == "client" && waited < least {
+				title += fmt.Sprintf(" (clients wait at least %s)", least)
+			}
+			rep.Raise("smtp.no_reply", title, x)
 		}
 	}
 }

@@ -240,7 +240,8 @@ type Input struct {
 	Midstream bool
 	// Final: no more bytes will be offered; More counts as Reject.
 	Final bool
-	// Hint: the server's port is one of the protocol's.
+	// Hint: the server's port is one of the protocol's, or the client's one
+	// that its connections come from.
 	Hint bool
 	// ALPN is the application protocol that TLS negotiated around the
 	// stream, "" if none.
@@ -253,6 +254,9 @@ type Protocol struct {
 	Name string
 	// Ports are hints, never proof. TLSPorts are the ones of implicit TLS.
 	Ports, TLSPorts []uint16
+	// From are the ports that its connections come from, where they do from
+	// a certain one (20 of active FTP data).
+	From []uint16
 	// ALPN are the protocol's ALPN names.
 	ALPN []string
 	// Probe decides by the first bytes.

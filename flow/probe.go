@@ -81,6 +81,7 @@ func (p *prober) rank() {
 		}
 		hint := slices.Contains(ports, s.server.Port()) ||
 			!p.in.Oriented && slices.Contains(ports, s.client.Port()) ||
+			!st.inTLS && slices.Contains(pr.From, s.client.Port()) ||
 			p.in.ALPN != "" && slices.Contains(pr.ALPN, p.in.ALPN)
 		p.order = append(p.order, candidate{pr, hint})
 	}

@@ -24,6 +24,9 @@ type FTPExchange struct {
 	Telnet     string         `json:"telnet,omitempty" doc:"Telnet commands in front of it, such as IP DM before ABOR"`
 	Unknown    bool           `json:"unknown,omitempty" doc:"a command that no RFC and no well-known extension names"`
 	Endpoint   netip.AddrPort `json:"endpoint,omitzero" doc:"address that a PORT, EPRT or LPRT, or the reply to PASV, EPSV or LPSV, announces as written"`
+	Algorithm  string         `json:"algorithm,omitempty" doc:"what the reply to HASH, XMD5, XSHA and the like was computed with: MD5, SHA-1, SHA-256, ..."`
+	Digest     string         `json:"digest,omitempty" doc:"the digest in that reply, hexadecimal, lower case"`
+	DigestTo   int64          `json:"digest_to,omitempty" doc:"bytes that it is over, from the first, where the reply says so"`
 	Protection string         `json:"protection,omitempty" doc:"how it went over the wire when not in the clear: tls"`
 }
 
@@ -243,6 +246,8 @@ type FTPTransfer struct {
 	DataEnd     string         `json:"data_end,omitempty" doc:"how the data connection ended: closed, half-closed, reset, refused, unanswered, unreachable, timeout, open, evicted"`
 	EndedBy     string         `json:"data_ended_by,omitempty" doc:"who ended it: client or server of the control connection"`
 	Protected   bool           `json:"protected,omitempty" doc:"the data connection is in TLS (PROT P)"`
+	TLSVersion  string         `json:"tls_version,omitempty" doc:"version of TLS on the data connection"`
+	TLSResumed  string         `json:"tls_resumed,omitempty" doc:"the data connection resumed an earlier TLS session, by: session_id, ticket, psk"`
 	Hidden      bool           `json:"hidden,omitempty" doc:"it is in TLS that could not be read: bytes counts what went by"`
 
 	LineEnds *LineEnds   `json:"line_ends,omitempty" doc:"line ends and NULs seen in an ASCII transfer"`
@@ -284,6 +289,14 @@ func (t *FTPTransfer) Expected() int64 {
 
 func (t *FTPTransfer) Summary() string {
 	var b strings.Builder
+	if t.Command == "" && t.Setup == "" {
+		b.WriteString(t.Direction)
+		if t.Entries > 0 {
+			fmt.Fprintf(&b, " of %d entries", t.Entries)
+		}
+		b.WriteString(", " + Bytes(t.Bytes) + ", " + t.Reason)
+		return b.String()
+	}
 	b.WriteString(t.what())
 	if t.DataSession != "" && t.Outcome != TransferRefused && t.Outcome != TransferUnopened {
 		b.WriteString(" " + Bytes(t.Bytes))
@@ -362,6 +375,12 @@ func (t *FTPTransfer) Lines() []Line {
 	note := t.Summary()
 	if t.Rate > 0 {
 		note += ", " + Bytes(t.Rate) + "/s"
+	}
+	if t.TLSVersion != "" {
+		note += ", " + t.TLSVersion
+		if t.TLSResumed != "" {
+			note += " resumed"
+		}
 	}
 	if t.DataSession != "" {
 		note += ", data " + t.DataFrom.String() + " to " + t.DataTo.String()

@@ -43,6 +43,7 @@ type SMTPMessage struct {
 	BareCR     int             `json:"bare_cr,omitempty" doc:"carriage returns without line feed in the data"`
 	NUL        bool            `json:"nul,omitempty" doc:"the data holds NUL"`
 	EightBit   bool            `json:"eight_bit,omitempty" doc:"the data holds bytes above 127"`
+	Rate       int64           `json:"rate,omitempty" doc:"bytes a second, from the first byte of the message to its last"`
 	DataAt     time.Time       `json:"data_at,omitzero" doc:"when the first byte of its data was seen"`
 	DataEnd    time.Time       `json:"data_end,omitzero" doc:"when the end of its data was seen"`
 	TLS        bool            `json:"tls" doc:"handed over inside TLS"`

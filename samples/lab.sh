@@ -9,6 +9,9 @@
 #   record      CASE COMMAND...     # run a client command while capturing to CASE.pcapng beside the script
 #   on_server COMMAND... / on_client COMMAND...   # run something on one of the two
 #
+# A case begins when nothing of the one before is open any more, and its capture
+# goes on until its connections are closed (4 seconds at most).
+#
 # Environment: LAB_SNAPLEN (default 262144) and LAB_SETTLE (seconds to wait
 # after the command, default 0.4) change `record`; LAB_FILTER is its capture
 # filter (default: no ARP, no ICMPv6 neighbour discovery).
@@ -76,11 +79,25 @@ wait_port() {
 	return 1
 }
 
+# lab_quiet SECONDS: wait until no connection over the wire is open, but not
+# longer than that.
+lab_quiet() {
+	for _ in $(seq "$(($1 * 10))"); do
+		open=$({
+			on_client ss -tnH state connected exclude time-wait
+			on_server ss -tnH state connected exclude time-wait
+		} | grep -v -e '127\.0\.0\.1' -e '\[::1\]' || true)
+		[ -n "$open" ] || return 0
+		sleep 0.1
+	done
+}
+
 # record CASE COMMAND... : the command's own failure is part of many cases and
 # does not stop the script.
 record() {
 	case_name=$1
 	shift
+	lab_quiet 30
 	ip netns exec "$lab-c" tcpdump -i eth0 -Z root --immediate-mode -U -s "${LAB_SNAPLEN:-262144}" -w "$lab_dir/$case_name.pcap" \
 		"${LAB_FILTER:-not arp and not icmp6}" >"$lab_dir/tcpdump.log" 2>&1 &
 	dump=$!
@@ -89,6 +106,7 @@ record() {
 		sleep 0.05
 	done
 	on_client timeout 60 "$@" >"$lab_dir/$case_name.out" 2>&1 </dev/null || true
+	lab_quiet 4
 	sleep "${LAB_SETTLE:-0.4}"
 	kill -INT "$dump"
 	wait "$dump" 2>/dev/null || true

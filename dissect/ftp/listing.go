@@ -21,13 +21,14 @@ const (
 
 // listParser takes a directory listing apart, line by line as it comes.
 type listParser struct {
-	format   string // LIST, NLST or MLSD
+	format   string // LIST, NLST or MLSD; "" where it is not known
 	deflated bool
 	packed   []byte // a deflated listing, until it is whole
 	rest     []byte // unfinished line
 	split    line.Splitter
 	skip     bool // in the tail of an over-long line, or behind a gap
 	total    int
+	odd      int // lines that are no entries
 	entries  []record.FileEntry
 }
 
@@ -109,16 +110,29 @@ func (p *listParser) line(b []byte) {
 		e = record.FileEntry{Name: s, Type: "file", Size: -1}
 	case p.format == "MLSD":
 		e, ok = parseFacts(s)
+	case p.format == "":
+		e, ok = parseAny(s)
 	default:
 		e, ok = parseList(s)
 	}
 	if !ok {
+		if !strings.HasPrefix(s, "total ") {
+			p.odd++
+		}
 		return
 	}
 	p.total++
 	if len(p.entries) < maxListing {
 		p.entries = append(p.entries, e)
 	}
+}
+
+// parseAny reads a line of a listing whose command is not known.
+func parseAny(s string) (record.FileEntry, bool) {
+	if e, ok := parseFacts(s); ok && e.Type != "other" {
+		return e, true
+	}
+	return parseList(s)
 }
 
 // parseList reads a line of LIST, whose format no RFC fixes.

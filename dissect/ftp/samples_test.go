@@ -29,7 +29,7 @@ func readSample(t *testing.T, name string) []record.Record {
 	defer r.Close()
 	var records []record.Record
 	e := flow.New(flow.Config{
-		Protocols: []dissect.Protocol{ftp.Protocol()},
+		Protocols: []dissect.Protocol{ftp.Protocol(), ftp.DataProtocol()},
 		Content:   content.New(content.Config{}),
 		Inline:    true,
 		Sink: record.SinkFunc(func(r record.Record) error {
@@ -99,6 +99,11 @@ func TestSampleFilesAreWhole(t *testing.T) {
 		{"proftpd-mode-z", "numbers.txt", numbers(4000, "\n")},
 		{"proftpd-machine-listing", "random.bin", random(40000)},
 		{"pure-ftpd", "random.bin", random(40000)},
+		{"tnftp-client", "random.bin", random(40000)},
+		{"ncftp-client", "numbers.txt", numbers(4000, "\n")},
+		{"slow-reader", "random.bin", random(40000)},
+		{"lossy-line", "random.bin", random(40000)},
+		{"proftpd-digests", "random.bin", random(40000)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.sample+" "+tt.file, func(t *testing.T) {
@@ -120,27 +125,78 @@ func TestSampleFilesAreWhole(t *testing.T) {
 	}
 }
 
-// What went wrong in the samples is said.
+// What went wrong in the samples is said, by the control session where there is
+// one.
 func TestSampleOutcomes(t *testing.T) {
 	tests := map[string]string{
-		"passive-port-dropped": record.TransferUnopened,
-		"passive-port-refused": record.TransferUnopened,
-		"active-blocked":       record.TransferUnopened,
-		"nat-address-believed": record.TransferUnopened,
-		"aborted":              record.TransferAborted,
-		"file-refused":         record.TransferRefused,
+		"passive-port-dropped":    "ftp never opened: nothing was heard on the data connection while the session lasted",
+		"passive-port-refused":    "ftp never opened: the data connection was refused",
+		"passive-port-prohibited": "ftp never opened: the data connection was unreachable",
+		"active-blocked":          "ftp never opened: nothing was heard on the data connection while the session lasted",
+		"nat-address-believed":    "ftp never opened: no data connection to the announced address was seen",
+		"aborted":                 "ftp aborted: ABOR after 90 KB",
+		"file-refused":            "ftp refused: 550 Failed to open file.",
+		"server-to-server":        "ftp unknown: no data connection was seen, the server said 226 Transfer complete.",
+		"listing-without-control": "ftp-data unknown: its control connection is in no input",
+		"active-without-control":  "ftp-data unknown: its control connection is in no input",
 	}
-	for sample, outcome := range tests {
+	for sample, want := range tests {
 		t.Run(sample, func(t *testing.T) {
 			var got []string
 			for _, r := range readSample(t, sample) {
 				if x, ok := r.(*record.FTPTransfer); ok {
-					got = append(got, x.Outcome)
+					got = append(got, x.Protocol+" "+x.Outcome+": "+x.Reason)
 				}
 			}
-			if len(got) == 0 || got[0] != outcome {
-				t.Errorf("got %v, want %s first", got, outcome)
+			if len(got) == 0 || got[0] != want {
+				t.Errorf("got %q, want %q first", got, want)
 			}
 		})
+	}
+}
+
+// A data connection whose control connection is not in the capture still shows
+// what it carried.
+func TestDataWithoutControl(t *testing.T) {
+	for sample, want := range map[string]string{"listing-without-control": "listing 5", "active-without-control": "download 0"} {
+		for _, r := range readSample(t, sample) {
+			x, ok := r.(*record.FTPTransfer)
+			if !ok {
+				continue
+			}
+			if got := fmt.Sprintf("%s %d", x.Direction, len(x.Listing)); got != want {
+				t.Errorf("%s: %s, want %s", sample, got, want)
+			}
+			if x.Direction == "download" && (x.Content == nil || x.Content.SHA256 != digest(random(40000))) {
+				t.Errorf("%s: %+v is not the file", sample, x.Content)
+			}
+		}
+	}
+}
+
+// Only what is surely data of FTP is taken for it.
+func TestProbeData(t *testing.T) {
+	listing := "drwxr-xr-x    2 1000     1000         4096 Jan 02 03:04 pub\r\n-rw-r--r--    1 1000     1000           36 Jan 02 03:04 a b.txt\r\n"
+	probe := ftp.DataProtocol().Probe
+	for name, c := range map[string]struct {
+		in   dissect.Input
+		want dissect.Verdict
+	}{
+		"listing":                        {dissect.Input{Server: []byte(listing), Final: true}, dissect.Accept},
+		"active listing":                 {dissect.Input{Client: []byte(listing), Final: true}, dissect.Accept},
+		"the announcement may come yet":  {dissect.Input{Server: []byte(listing)}, dissect.More},
+		"machine listing":                {dissect.Input{Server: []byte("type=file;size=3;modify=20260102030405; a\r\n"), Final: true}, dissect.Accept},
+		"what ls prints on a pipe":       {dissect.Input{Server: []byte(strings.ReplaceAll(listing, "\r", "")), Final: true}, dissect.Reject},
+		"a text":                         {dissect.Input{Server: []byte("Dear reader,\r\n"), Final: true}, dissect.Reject},
+		"a dialogue":                     {dissect.Input{Server: []byte(listing), Client: []byte("more\r\n"), Final: true}, dissect.Reject},
+		"a file from port 20":            {dissect.Input{Client: []byte{1, 2, 3}, Hint: true, Final: true}, dissect.Accept},
+		"a dialogue with port 20":        {dissect.Input{Client: []byte{1, 2, 3}, Server: []byte{4}, Hint: true, Final: true}, dissect.Reject},
+		"silence":                        {dissect.Input{Hint: true, Final: true}, dissect.Reject},
+		"the middle of some connection":  {dissect.Input{Client: []byte{1, 2, 3}, Hint: true, Midstream: true, Final: true}, dissect.Reject},
+		"half a line, which may be more": {dissect.Input{Server: []byte("drwxr-xr-x    2 1000 "), Final: true}, dissect.Reject},
+	} {
+		if got := probe(&c.in); got != c.want {
+			t.Errorf("%s: verdict %d, want %d", name, got, c.want)
+		}
 	}
 }

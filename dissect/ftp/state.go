@@ -121,6 +121,8 @@ func (s *session) apply(x *exchange, r *reply) dissect.Action {
 		st.allo = leadingNumber(x.arg)
 	case c == "SIZE":
 		s.remember(x.rec.Path, announcement{leadingNumber(strings.TrimSpace(lastLine(r))), "SIZE"}, code == 213)
+	case c == "HASH" || strings.HasPrefix(c, "X") || c == "MD5":
+		x.rec.Algorithm, x.rec.Digest, x.rec.DigestTo = digestSaid(c, &r.rec)
 	case c == "MLST":
 		s.rememberFacts(x.rec.Path, r)
 	}

@@ -188,6 +188,11 @@ func (t *transfer) emit(env dissect.Env) {
 	t.s.forget(t)
 	t.begin()
 	r, l := t.rec, t.load
+	if t.conn != nil {
+		if hs := t.conn.env.TLS(); hs != nil {
+			r.TLSVersion, r.TLSResumed = hs.Version, hs.Resumed
+		}
+	}
 	if t.ch != nil {
 		r.Endpoint = t.ch.at.at
 	}

@@ -259,6 +259,9 @@ func (d *dissector) settle(t *transaction) {
 		t.result = t.body.Close(false)
 	}
 	m.Times.Transfer = record.Between(t.first, t.last)
+	if d := m.Times.Transfer.Duration(); d > 0 {
+		m.Rate = int64(float64(m.Size) / d.Seconds())
+	}
 	m.Times.Total = record.Between(m.Time, t.seen)
 	t.judge(d.closing, d.conn.OneSided)
 	result := t.result

@@ -1,10 +1,11 @@
 #!/bin/sh
 # Records the FTP samples: real clients against vsftpd, proftpd and pure-ftpd.
 #
-# Needs root and the packages vsftpd curl lftp python3 nftables openssl, beside
-# those of lab.sh. proftpd-core and pure-ftpd conflict with vsftpd as packages:
-# unpack them (apt-get download, dpkg -x, with the libraries they miss) into a
-# folder and name it in FTP_SERVERS; without it their cases are left out.
+# Needs root and the packages vsftpd curl lftp tnftp python3 nftables openssl,
+# beside those of lab.sh. proftpd-core and pure-ftpd conflict with vsftpd as
+# packages: unpack them and ncftp (apt-get download, dpkg -x, with the libraries
+# they miss) into a folder and name it in FTP_SERVERS; without it their cases are
+# left out.
 # Usage: record.sh [CASE...] (all without arguments).
 . "$(dirname "$0")/../lab.sh"
 
@@ -87,6 +88,8 @@ vsftpd_run plain 21
 vsftpd_run tls 2121 ssl_enable=YES force_local_logins_ssl=YES force_local_data_ssl=YES require_ssl_reuse=NO
 vsftpd_run reuse 2122 ssl_enable=YES force_local_data_ssl=YES require_ssl_reuse=YES
 vsftpd_run nat 2123 listen=YES listen_ipv6=NO pasv_address=10.0.0.5
+vsftpd_run fxp 2124 listen=YES listen_ipv6=NO connect_from_port_20=NO port_promiscuous=YES pasv_promiscuous=YES
+vsftpd_run mixed 2126 ssl_enable=YES force_local_logins_ssl=NO force_local_data_ssl=NO require_ssl_reuse=NO
 vsftpd_run implicit 990 ssl_enable=YES implicit_ssl=YES force_local_data_ssl=YES require_ssl_reuse=NO
 
 cd "$lab_dir/client"
@@ -125,6 +128,63 @@ for attempt in range(2):
 ftp = ftplib.FTP("server.example")
 ftp.login("bob", "secret")
 ftp.quit()
+PY
+
+# The transfers of other clients.
+case_of tnftp-client tnftp -n -V -o got "$url/pub/random.bin"
+
+# A reader that is slower than the line: its window closes again and again.
+python slow-reader <<'PY'
+import ftplib, socket, time
+ftp = ftplib.FTP("server.example")
+ftp.login("bob", "secret")
+ftp.voidcmd("TYPE I")
+host, port = ftp.makepasv()
+data = socket.socket()
+data.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+data.connect((host, port))
+ftp.sendcmd("RETR pub/random.bin")
+while data.recv(1024):
+    time.sleep(0.08)
+data.close()
+ftp.voidresp()
+ftp.quit()
+PY
+
+# A line that loses packets behind the place of the capture.
+on_client nft -f - <<'NFT'
+table inet wall {
+	chain input { type filter hook input priority 0; tcp sport 50000-50099 ip length > 1000 numgen inc mod 3 == 2 drop; }
+}
+NFT
+case_of lossy-line curl -sS --disable-epsv -o got "$url/pub/random.bin"
+on_client nft delete table inet wall
+
+# Only the data connections are in the capture.
+LAB_FILTER='not arp and not icmp6 and not port 21'
+case_of listing-without-control curl -sS --disable-epsv "$url/pub/" -o got
+case_of active-without-control curl -sS -P 192.0.2.10 --disable-eprt -o got "$url/pub/random.bin"
+unset LAB_FILTER
+
+# One server sends a file to another one, on the word of a client (FXP). Both
+# are on the same side, so that the file does not cross the wire.
+on_server ip addr add 192.0.2.21/24 dev eth0
+python server-to-server <<'PY'
+import ftplib
+source, target = ftplib.FTP(), ftplib.FTP()
+for ftp, host in (source, "192.0.2.20"), (target, "192.0.2.21"):
+    ftp.connect(host, 2124)
+    ftp.login("bob", "secret")
+    ftp.voidcmd("TYPE I")
+host, port = ftplib.parse227(target.sendcmd("PASV"))
+source.sendport(host, port)
+target.putcmd("STOR copied.bin")
+source.sendcmd("RETR pub/random.bin")
+target.getresp()
+source.voidresp()
+target.voidresp()
+source.quit()
+target.quit()
 PY
 
 python aborted <<'PY'
@@ -183,6 +243,13 @@ table inet wall {
 NFT
 case_of passive-port-refused curl -sS --disable-epsv -o got "$url/readme.txt"
 on_server nft delete table inet wall
+on_server nft -f - <<'NFT'
+table inet wall {
+	chain input { type filter hook input priority 0; tcp dport 50000-50099 reject with icmp type admin-prohibited; }
+}
+NFT
+case_of passive-port-prohibited curl -sS --disable-epsv --connect-timeout 3 -o got "$url/readme.txt"
+on_server nft delete table inet wall
 # With their keys beside them: *.keys is the key log that the client wrote.
 keylog_case() {
 	if [ -n "$only" ]; then
@@ -198,6 +265,8 @@ keylog_case ftps-explicit curl -sSk --ssl-reqd -o got "ftp://bob:secret@server.e
 keylog_case ftps-explicit-tls12 curl -sSk --tls-max 1.2 --ssl-reqd -o got "ftp://bob:secret@server.example:2121/pub/random.bin"
 keylog_case ftps-implicit curl -sSk -o got "ftps://bob:secret@server.example/readme.txt"
 keylog_case ftps-clear-command-channel curl -sSk --ssl-reqd --ftp-ssl-ccc -o got "ftp://bob:secret@server.example:2121/readme.txt"
+keylog_case ftps-resumed lftp -e 'set ssl:verify-certificate no; set ftp:ssl-force yes; set ftp:ssl-protect-data yes; set net:max-retries 1; cd pub; cls -l; get random.bin -o ftps.bin; bye' -u bob,secret -p 2122 server.example
+keylog_case ftps-data-in-clear curl -sSk --ftp-ssl-control -o got "ftp://bob:secret@server.example:2126/readme.txt"
 case_of ftps-without-keys curl -sSk --ssl-reqd -o got "ftp://bob:secret@server.example:2121/pub/random.bin"
 cat >"$lab_dir/ftps-reuse-demanded.py" <<'PY'
 import ftplib, ssl
@@ -226,7 +295,6 @@ table inet wall {
 NFT
 LAB_SETTLE=1 case_of active-blocked curl -sS -P - --max-time 4 -o got "$url/readme.txt"
 on_client nft delete table inet wall
-sleep 9
 
 [ -n "${FTP_SERVERS:-}" ] || exit 0
 lib=$FTP_SERVERS/usr/lib/x86_64-linux-gnu
@@ -242,6 +310,7 @@ User nobody
 Group nogroup
 ModulePath $FTP_SERVERS/usr/lib/proftpd
 LoadModule mod_deflate.c
+LoadModule mod_digest.c
 PidFile $lab_dir/proftpd.pid
 ScoreboardFile $lab_dir/proftpd.scoreboard
 DelayEngine off
@@ -258,6 +327,22 @@ server_run proftpd env LD_LIBRARY_PATH="$lib" "$FTP_SERVERS/usr/sbin/proftpd" -n
 wait_port 2131
 case_of proftpd-mode-z lftp -e 'set ftp:use-mode-z yes; set net:max-retries 1; cd pub; cls -l; get numbers.txt -o z.txt; bye' -u bob,secret -p 2131 server.example
 case_of proftpd-machine-listing lftp -e 'set ftp:use-mlsd yes; set net:max-retries 1; cd pub; cls -l; get random.bin -o got.bin; bye' -u bob,secret -p 2131 server.example
+
+python proftpd-digests <<'PY'
+import ftplib
+ftp = ftplib.FTP()
+ftp.connect("server.example", 2131)
+ftp.login("bob", "secret")
+ftp.cwd("pub")
+ftp.retrbinary("RETR random.bin", lambda b: None)
+for command in ("XSHA256 random.bin", "XMD5 random.bin", "XCRC random.bin", "OPTS HASH SHA-256", "HASH random.bin"):
+    try:
+        ftp.sendcmd(command)
+    except ftplib.error_perm:
+        pass
+ftp.quit()
+PY
+case_of ncftp-client "$FTP_SERVERS/usr/bin/ncftpget" -u bob -p secret -V -P 2131 server.example "$lab_dir/home" pub/numbers.txt
 
 server_run pure-ftpd env LD_LIBRARY_PATH="$lib" "$FTP_SERVERS/usr/sbin/pure-ftpd" -S 2132 -p 50000:50099 -l unix -u 1 -C 8 -H
 wait_port 2132
