@@ -19,6 +19,7 @@ var allowed = map[string][]string{
 	"render":              {"record", "render/*"},
 	"dissect":             {"content", "record"},
 	"dissect/":            {"dissect", "dissect/internal/*", "content", "record"},
+	"dissect/soap":        {"dissect", "dissect/internal/*", "dissect/soap/*", "content", "record"},
 	"dissect/dissecttest": {"dissect", "flow", "content", "record"},
 	"flow":                {"dissect", "record", "capture", "content"},
 	"proxy":               {"flow", "dissect", "record", "proxy/*"},

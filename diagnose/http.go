@@ -78,7 +78,7 @@ func (o *httpObserver) See(r record.Record, rep *Reporter) {
 	case *record.Credential:
 		o.credential(r, rep)
 	case *record.HTTPExchange:
-		if r.Carries == "" {
+		if r.Carries == "" || r.Carries == "wsdl" {
 			o.exchange(r, rep)
 		}
 	}

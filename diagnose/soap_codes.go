@@ -167,6 +167,18 @@ func soapCodes() []Info {
 			Reference:   "XOP 1.0, section 3; SOAP Messages with Attachments; RFC 2392",
 		},
 		{
+			Code: "soap.contract", Severity: record.SeverityWarning,
+			Explanation: "The message is not what the WSDL of the service says it must be. The evidence is the XPath of the node, in the message's own prefixes. A strict service refuses it; a lenient one may take a wrong or a default value.",
+			Advice:      "Make the client anew from the current WSDL, or mend the WSDL if the service changed.",
+			Reference:   "WSDL 1.1, section 3; XML Schema part 1, section 3.9; WS-I Basic Profile 1.1, section 4.4",
+		},
+		{
+			Code: "soap.contract_operation", Severity: record.SeverityWarning,
+			Explanation: "The WSDL of the service has no operation with this body: the element's name or its namespace is another one.",
+			Advice:      "Compare name and namespace of the body's first element with the WSDL; a changed targetNamespace is the most frequent cause.",
+			Reference:   "WSDL 1.1, section 2.4; WS-I Basic Profile 1.1, R2710",
+		},
+		{
 			Code: "soap.oversize", Severity: record.SeverityNotice,
 			Explanation: "The envelope is very big. Parsers that build a tree take several times its size in memory.",
 			Advice:      "Send bulk data as MTOM parts, or in pieces.",

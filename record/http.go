@@ -117,7 +117,8 @@ func (x *HTTPExchange) Tell(o *Outline) {
 		o.Fact("http tunnel").Text = "tunnel to " + shorten(x.Tunnel, 60)
 		return
 	}
-	if x.Carries != "" && (x.Status < 400 || strings.HasSuffix(x.ResponseType, "xml")) {
+	calls := x.Carries != "" && x.Carries != "wsdl" // a contract is no call
+	if calls && (x.Status < 400 || strings.HasSuffix(x.ResponseType, "xml")) {
 		return
 	}
 	f := o.Fact("http")
@@ -127,13 +128,13 @@ func (x *HTTPExchange) Tell(o *Outline) {
 	}
 	if f.N == 1 {
 		f.Text = x.called() + " " + x.outcome()
-		if x.Carries != "" {
+		if calls {
 			f.Text = "HTTP " + x.outcome()
 		}
 		return
 	}
 	f.Text = strconv.Itoa(f.N) + " HTTP requests"
-	if x.Carries != "" {
+	if calls {
 		f.Text = strconv.Itoa(f.N) + " HTTP errors"
 		return
 	}

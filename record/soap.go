@@ -10,30 +10,31 @@ import (
 // one of SOAP's ancestors (XML-RPC, WDDX).
 type SOAPCall struct {
 	Header
-	Form           string       `json:"form" doc:"soap, xml-rpc or wddx"`
-	Version        string       `json:"version,omitempty" doc:"SOAP version by the envelope's namespace: 1.1 or 1.2"`
-	Carrier        string       `json:"carrier" doc:"what carried it: http or smtp"`
-	Endpoint       string       `json:"endpoint,omitempty" doc:"URL or mail address that was called"`
-	Operation      string       `json:"operation,omitempty" doc:"what was called: local name of the body's first element, or the method name"`
-	Namespace      string       `json:"namespace,omitempty" doc:"namespace of that element"`
-	Style          string       `json:"style,omitempty" doc:"rpc, document or wrapped, as far as it shows"`
-	Action         string       `json:"action,omitempty" doc:"SOAPAction field, action parameter or wsa:Action, the first that is there"`
-	ActionMismatch string       `json:"action_mismatch,omitempty" doc:"the other action, where two of them differ"`
-	Latency        Seconds      `json:"latency,omitempty" doc:"from the first byte of the request to the last of the response, seconds"`
-	Sending        Seconds      `json:"sending,omitempty" doc:"part of it in which the client sent, seconds"`
-	Waiting        Seconds      `json:"waiting,omitempty" doc:"part of it in which nobody sent, seconds"`
-	Receiving      Seconds      `json:"receiving,omitempty" doc:"part of it in which the server sent, seconds"`
-	Status         int          `json:"status,omitempty" doc:"HTTP status"`
-	StatusMisfit   string       `json:"status_misfit,omitempty" doc:"how the HTTP status belies the outcome: fault with 2xx, result with error status, HTML, empty"`
-	OneWay         bool         `json:"one_way,omitempty" doc:"the call was taken and no answer is meant to come in this exchange"`
-	State          string       `json:"state,omitempty" doc:"how much of the carrier's exchange was seen, as in http.exchange"`
-	Unanswered     bool         `json:"unanswered,omitempty" doc:"no response was seen"`
-	Fault          *SOAPFault   `json:"fault,omitempty" doc:"the fault that came back"`
-	Request        *SOAPMessage `json:"request,omitempty" doc:"the request, when it was seen"`
-	Response       *SOAPMessage `json:"response,omitempty" doc:"the response, when it was seen"`
-	ResponseType   string       `json:"response_type,omitempty" doc:"media type of the response, also when it is no SOAP"`
-	Answers        *SOAPLink    `json:"answers,omitempty" doc:"the earlier call that this message answers over another exchange"`
-	Replayed       *SOAPLink    `json:"replayed,omitempty" doc:"the earlier call whose nonce or MessageID this one repeats"`
+	Form           string        `json:"form" doc:"soap, xml-rpc or wddx"`
+	Version        string        `json:"version,omitempty" doc:"SOAP version by the envelope's namespace: 1.1 or 1.2"`
+	Carrier        string        `json:"carrier" doc:"what carried it: http or smtp"`
+	Endpoint       string        `json:"endpoint,omitempty" doc:"URL or mail address that was called"`
+	Operation      string        `json:"operation,omitempty" doc:"what was called: the name that a WSDL gives it, else the local name of the body's first element or the method name"`
+	Namespace      string        `json:"namespace,omitempty" doc:"namespace of that element"`
+	Style          string        `json:"style,omitempty" doc:"rpc, document or wrapped, as far as it shows"`
+	Action         string        `json:"action,omitempty" doc:"SOAPAction field, action parameter or wsa:Action, the first that is there"`
+	ActionMismatch string        `json:"action_mismatch,omitempty" doc:"the other action, where two of them differ"`
+	Latency        Seconds       `json:"latency,omitempty" doc:"from the first byte of the request to the last of the response, seconds"`
+	Sending        Seconds       `json:"sending,omitempty" doc:"part of it in which the client sent, seconds"`
+	Waiting        Seconds       `json:"waiting,omitempty" doc:"part of it in which nobody sent, seconds"`
+	Receiving      Seconds       `json:"receiving,omitempty" doc:"part of it in which the server sent, seconds"`
+	Status         int           `json:"status,omitempty" doc:"HTTP status"`
+	StatusMisfit   string        `json:"status_misfit,omitempty" doc:"how the HTTP status belies the outcome: fault with 2xx, result with error status, HTML, empty"`
+	OneWay         bool          `json:"one_way,omitempty" doc:"the call was taken and no answer is meant to come in this exchange"`
+	State          string        `json:"state,omitempty" doc:"how much of the carrier's exchange was seen, as in http.exchange"`
+	Unanswered     bool          `json:"unanswered,omitempty" doc:"no response was seen"`
+	Fault          *SOAPFault    `json:"fault,omitempty" doc:"the fault that came back"`
+	Request        *SOAPMessage  `json:"request,omitempty" doc:"the request, when it was seen"`
+	Response       *SOAPMessage  `json:"response,omitempty" doc:"the response, when it was seen"`
+	ResponseType   string        `json:"response_type,omitempty" doc:"media type of the response, also when it is no SOAP"`
+	Answers        *SOAPLink     `json:"answers,omitempty" doc:"the earlier call that this message answers over another exchange"`
+	Contract       *SOAPContract `json:"contract,omitempty" doc:"what a WSDL says about the call, when there is one that covers it"`
+	Replayed       *SOAPLink     `json:"replayed,omitempty" doc:"the earlier call whose nonce or MessageID this one repeats"`
 }
 
 // SOAPMessage is one envelope (or XML-RPC or WDDX document) and what came
@@ -151,6 +152,22 @@ type SOAPFault struct {
 type SOAPReason struct {
 	Language string `json:"language" doc:"xml:lang"`
 	Text     string `json:"text" doc:"reason"`
+}
+
+// SOAPContract is what a WSDL says about a call.
+type SOAPContract struct {
+	Location   string          `json:"location" doc:"where the WSDL was found: its URL or file"`
+	Operation  string          `json:"operation,omitempty" doc:"operation that the call means"`
+	Binding    string          `json:"binding,omitempty" doc:"how the WSDL binds it, such as SOAP 1.1, document"`
+	Deviations []SOAPDeviation `json:"deviations,omitempty" doc:"where the messages depart from it, the first 8 of each"`
+}
+
+// SOAPDeviation is one place where a message departs from its WSDL.
+type SOAPDeviation struct {
+	Code    string `json:"code" doc:"unknown_operation, action, version, element_missing, element_unexpected, element_order, attribute_missing, attribute_unknown, value_invalid, nil_invalid or type_invalid"`
+	Message string `json:"message" doc:"request or response"`
+	Path    string `json:"path,omitempty" doc:"XPath of the node, in the message's own prefixes"`
+	Detail  string `json:"detail" doc:"what is wrong there"`
 }
 
 // SOAPLink points to an earlier call.

@@ -46,7 +46,11 @@ func (a *app) analyseFrom(reader *capture.Reader, sink record.Sink, keep int, st
 		a.note("%v: the marks of masked secrets will differ from run to run", err)
 	}
 	secrets := record.NewKeyer(key)
-	bodies := content.New(content.Config{Loads: loads(secrets), Keep: keep, Store: store})
+	contracts, err := a.contracts()
+	if err != nil {
+		return err
+	}
+	bodies := content.New(content.Config{Loads: loads(secrets, contracts), Keep: keep, Store: store})
 	defer bodies.Close()
 	families, err := a.families()
 	if err != nil {

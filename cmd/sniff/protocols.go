@@ -25,6 +25,9 @@ func protocols() []dissect.Protocol {
 }
 
 // loads is the list of documents that bodies are searched for.
-func loads(secrets record.Keyer) []content.Load {
-	return []content.Load{soap.NewLoad(soap.Config{Secret: secrets.Secret})}
+func loads(secrets record.Keyer, contracts *soap.Contracts) []content.Load {
+	return []content.Load{
+		soap.NewLoad(soap.Config{Secret: secrets.Secret, Contracts: contracts}),
+		soap.NewContractLoad(contracts),
+	}
 }

@@ -18,6 +18,7 @@ import (
 
 	"sniff/content"
 	"sniff/diagnose"
+	"sniff/dissect/soap"
 	"sniff/flow"
 	"sniff/proxy"
 	"sniff/proxy/ca"
@@ -228,7 +229,7 @@ func (a *app) proxyConfig(p proxyFlags) (cfg proxy.Config, open closers, err err
 		a.note("%v: the marks of masked secrets will differ from run to run", err)
 	}
 	secrets := record.NewKeyer(key)
-	bodies := content.New(content.Config{Loads: loads(secrets), Keep: keepForShow})
+	bodies := content.New(content.Config{Loads: loads(secrets, &soap.Contracts{}), Keep: keepForShow})
 	open = append(open, closerFunc(func() error { bodies.Close(); return nil }))
 	sink, err := a.records(true)
 	if err != nil {

@@ -32,6 +32,7 @@ type app struct {
 	color          string
 	failOn         string
 	keylog         string
+	wsdl           []string
 	tlsKeys        []string
 	ca             string
 	reveal         bool
@@ -132,6 +133,7 @@ func (a *app) inputFlags(cmd *cobra.Command) {
 	f.StringVar(&a.keylog, "keylog", "", "TLS key log `FILE` (SSLKEYLOGFILE format) to decrypt with")
 	f.StringArrayVar(&a.tlsKeys, "tls-key", nil, "PEM `FILE` with a server's RSA private key: decrypts sessions with a static RSA key exchange; repeatable")
 	f.StringVar(&a.ca, "ca", "", "PEM `FILE` of the authorities that certificates are verified against, instead of the system's")
+	f.StringArrayVar(&a.wsdl, "wsdl", nil, "hold SOAP calls against the contract in this `FILE` (WSDL 1.1 or 2.0; may be given again)")
 	f.BoolVar(&a.checkChecksums, "check-checksums", false, "ignore packets with wrong checksums (off: network cards fill them in late)")
 	f.StringVar(&a.failOn, "fail-on", "", "exit with status 1 if a finding of this `SEVERITY` or above was made: info, notice, warning, error, critical")
 	a.ssh.add(cmd)

@@ -50,6 +50,7 @@ func (l *load) Pair(x *content.Exchange, emit func(record.Record)) {
 		c.OneWay = true
 	}
 	l.link(c, x)
+	l.hold(c, req, resp, c.Endpoint)
 	emit(c)
 	l.extras(c, req, resp, emit)
 }

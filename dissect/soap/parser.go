@@ -1,6 +1,7 @@
 package soap
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"strings"
@@ -19,6 +20,9 @@ type parser struct {
 	doc   document
 	size  int64
 	holed bool
+
+	kept    *bytes.Buffer // the document, when contracts may want it
+	tooLong bool          // it was too long to be kept
 }
 
 func newParser(l *load) *parser {
@@ -31,6 +35,7 @@ func newParser(l *load) *parser {
 
 func (p *parser) begin(info *content.Info, mediaType string) {
 	p.info, p.media, p.size, p.holed = *info, mediaType, 0, false
+	p.kept, p.tooLong = nil, false
 	p.tok.reset()
 	p.doc.reset()
 	p.dec.reset(charsetOf(info.ContentType))
@@ -52,6 +57,7 @@ func charsetOf(contentType string) string {
 func (p *parser) Write(b []byte) {
 	p.size += int64(len(b))
 	if !p.holed {
+		p.keep(b)
 		p.dec.write(b)
 	}
 }
@@ -71,6 +77,9 @@ func (p *parser) Close(complete bool) any {
 		p.tok.finish()
 	}
 	e := p.envelope(complete)
+	if e.kept, p.kept = p.kept, nil; !complete || p.holed {
+		p.load.release(e)
+	}
 	p.load.parsers.Put(p)
 	return e
 }
@@ -93,11 +102,13 @@ type envelope struct {
 	dir     record.Dir
 	secret  string // UsernameToken's password
 	created string
+	charset string        // of the Content-Type
+	kept    *bytes.Buffer // the document itself, until the call is checked
 }
 
 func (p *parser) envelope(complete bool) *envelope {
 	d := &p.doc
-	e := &envelope{form: d.form, root: d.rootLocal, action: p.info.Action, media: p.media, refs: d.refs, stamp: p.info.Stamp, dir: p.info.Dir}
+	e := &envelope{form: d.form, root: d.rootLocal, action: p.info.Action, media: p.media, charset: p.dec.charset, refs: d.refs, stamp: p.info.Stamp, dir: p.info.Dir}
 	if e.form == "" {
 		e.form = "soap"
 	}

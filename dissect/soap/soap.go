@@ -52,10 +52,20 @@ type Config struct {
 	Links int
 	// Secret makes the masked form of a password; nil masks without a token.
 	Secret SecretMaker
+	// Contracts are what calls are held against; nil checks nothing.
+	Contracts *Contracts
 }
 
 // NewLoad returns the load that reads SOAP.
 func NewLoad(config Config) content.Load {
+	l := &load{config: *defaults(config)}
+	l.links = newLinks(l.config.Links)
+	l.parsers.New = func() any { return newParser(l) }
+	l.buffers.New = func() any { return new(bytes.Buffer) }
+	return l
+}
+
+func defaults(config Config) *Config {
 	def := func(p *int, v int) {
 		if *p <= 0 {
 			*p = v
@@ -68,14 +78,13 @@ func NewLoad(config Config) content.Load {
 	def(&config.Markup, 64<<10)
 	def(&config.Elements, 50_000_000)
 	def(&config.Links, 4096)
-	l := &load{config: config, links: newLinks(config.Links)}
-	l.parsers.New = func() any { return newParser(l) }
-	return l
+	return &config
 }
 
 type load struct {
 	config  Config
 	parsers sync.Pool
+	buffers sync.Pool // of *bytes.Buffer
 	links   *links
 }
 

@@ -11,7 +11,7 @@ import (
 // the names of the open elements, and no more text than an unfinished tag. It
 // never expands an entity of the document's own.
 type tokenizer struct {
-	doc    *document
+	doc    handler
 	config *Config
 
 	mode    mode
@@ -33,6 +33,16 @@ type tokenizer struct {
 	dtd      []byte
 	known    map[string]string // interned strings
 	secret   map[string]bool   // which of them name an element with a secret
+}
+
+// handler takes what a tokenizer finds.
+type handler interface {
+	// start begins an element; its attributes are in tokenizer.attrs.
+	start(depth int, name, local []byte, space string)
+	// text is character data; escaped when it may hold references.
+	text(p []byte, escaped bool)
+	end(depth int)
+	problem(code, detail string, line, column int, offset int64, near []byte)
 }
 
 type mode uint8
