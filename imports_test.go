@@ -15,7 +15,7 @@ var allowed = map[string][]string{
 	"record":              {},
 	"content":             {"record"},
 	"diagnose":            {"record"},
-	"export":              {"content", "record"},
+	"export":              {"capture", "content", "dissect", "record"},
 	"render":              {"record", "render/*"},
 	"dissect":             {"content", "record"},
 	"dissect/":            {"dissect", "dissect/internal/*", "content", "record"},

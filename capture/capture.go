@@ -122,14 +122,33 @@ func newReader(in packetSource, sh *shared, o Options) (*Reader, error) {
 // *Damage when one input is damaged; reading goes on with the other inputs
 // when Next is called again. Any other error is final.
 func (r *Reader) Next(s *Segment) error {
+	p := &r.pkt
+	for {
+		if err := r.read(); err != nil {
+			return err
+		}
+		if !r.decoder.decode(p, s) {
+			continue
+		}
+		s.Time = time.Unix(0, p.ns).UTC()
+		s.Packet = r.stats.Packets
+		s.Interface = p.iface
+		r.stats.Segments++
+		return nil
+	}
+}
+
+// read makes the next packet that passes the filter the current one. Its
+// errors are those of Next.
+func (r *Reader) read() error {
 	if r.failed != nil {
 		return r.failed
 	}
-	if r.closed.Load() {
-		return io.EOF
-	}
 	p := &r.pkt
 	for {
+		if r.closed.Load() {
+			return io.EOF
+		}
 		if err := r.in.next(p); err != nil {
 			var damage *Damage
 			if !errors.As(err, &damage) {
@@ -145,25 +164,18 @@ func (r *Reader) Next(s *Segment) error {
 		r.stats.Bytes += uint64(len(p.data))
 		r.stats.WireBytes += uint64(p.wire)
 		r.shared.interfaces[p.iface].Packets++
-		if r.filters != nil {
-			ok, err := r.filters.match(p)
-			if err != nil {
-				r.failed = err
-				return err
-			}
-			if !ok {
-				r.stats.Skipped.Filtered++
-				continue
-			}
+		if r.filters == nil {
+			return nil
 		}
-		if !r.decoder.decode(p, s) {
-			continue
+		ok, err := r.filters.match(p)
+		if err != nil {
+			r.failed = err
+			return err
 		}
-		s.Time = time.Unix(0, p.ns).UTC()
-		s.Packet = r.stats.Packets
-		s.Interface = p.iface
-		r.stats.Segments++
-		return nil
+		if ok {
+			return nil
+		}
+		r.stats.Skipped.Filtered++
 	}
 }
 

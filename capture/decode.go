@@ -39,6 +39,7 @@ const (
 // there was a segment.
 func (d *decoder) decode(p *packet, s *Segment) bool {
 	d.seg, d.ns, d.bigEndian = s, p.ns, p.bigEndian
+	d.fragments.donePieces = d.fragments.donePieces[:0]
 	v := d.link(p.link, p.data, p.wire-len(p.data), 0)
 	if v == segment {
 		return true

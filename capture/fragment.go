@@ -16,6 +16,9 @@ const (
 	fragmentTimeout = int64(60 * time.Second)
 	// maxRanges bounds the bookkeeping for one datagram.
 	maxRanges = 512
+	// maxPieces bounds the packet numbers kept for one datagram: a datagram of
+	// 64 KiB has some 8,000 fragments at most.
+	maxPieces = 8192
 )
 
 // fragments puts IP datagrams together. The first bytes that came for a place
@@ -28,6 +31,7 @@ type fragments struct {
 	incomplete uint64
 	spare      *datagram // its buffer may still be in use until the next packet
 	doneProto  uint8     // what the datagram that was completed last carries
+	donePieces []uint64  // the packets that it came in
 }
 
 type fragmentKey struct {
@@ -44,6 +48,7 @@ type datagram struct {
 	cut     []byteRange // parts that were on the wire but not captured
 	length  int         // -1 until the last fragment has come
 	proto   uint8       // what the first fragment says
+	pieces  []uint64 // numbers of the packets that brought fragments
 	element *list.Element
 }
 
@@ -66,6 +71,9 @@ func (d *decoder) fragment(key fragmentKey, proto uint8, offset int, more bool, 
 	}
 	if offset == 0 {
 		g.proto = proto
+	}
+	if n := len(g.pieces); n < maxPieces && (n == 0 || g.pieces[n-1] != d.stats.Packets) {
+		g.pieces = append(g.pieces, d.stats.Packets)
 	}
 	if !more && g.length < 0 {
 		g.length = end
@@ -91,6 +99,7 @@ func (d *decoder) fragment(key fragmentKey, proto uint8, offset int, more bool, 
 	have = min(have, len(g.buf))
 	whole, missing = g.buf[:have], g.length-have
 	f.doneProto = g.proto
+	f.donePieces = append(f.donePieces, g.pieces...)
 	f.remove(g)
 	f.spare = g
 	return whole, missing, true
@@ -105,7 +114,7 @@ func (f *fragments) begin(key fragmentKey, now int64) *datagram {
 	if g == nil {
 		g = &datagram{}
 	}
-	*g = datagram{key: key, begun: now, length: -1, buf: g.buf[:0], ranges: g.ranges[:0], cut: g.cut[:0]}
+	*g = datagram{key: key, begun: now, length: -1, buf: g.buf[:0], ranges: g.ranges[:0], cut: g.cut[:0], pieces: g.pieces[:0]}
 	if f.waiting == nil {
 		f.waiting = make(map[fragmentKey]*datagram)
 	}

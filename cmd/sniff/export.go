@@ -13,19 +13,26 @@ import (
 func (a *app) exportCommand() *cobra.Command {
 	var want export.What
 	var dir string
-	var knownHosts bool
+	var knownHosts, streams, packets bool
+	var sessions []string
 	cmd := &cobra.Command{
 		Use:   "export FILE... -w DIR",
-		Short: "Write messages (.eml), files, attachments and envelopes (.xml) to a folder",
+		Short: "Write messages (.eml), files, envelopes (.xml), streams or a smaller capture",
 		Long: `Write what was carried to DIR: mail messages byte for byte as they were sent,
 files of FTP and SFTP transfers, attachments, SOAP envelopes, HTTP bodies.
 Without a choice all but attachments and HTTP bodies are written.
 
 Files are named by their SHA-256; names from the traffic stand in index.jsonl
 and, cleaned, behind the digest. Nothing is overwritten, nothing is written
-outside of DIR. What has holes is marked ".partial".`,
+outside of DIR. What has holes is marked ".partial".
+
+--streams writes what each side of each connection sent, as it went over the
+wire. --pcap writes a capture of the sessions that --where or --session picks,
+and of those that belong to them, packet for packet as they were; -w names the
+file then.`,
 		Example: `  sniff export mail.pcap --mail --attachments -w out
   sniff export ftp.pcap --files -w out
+  sniff export --pcap --where 'kind == "smtp.message" && outcome != "accepted"' -w refused.pcapng mail.pcap
   sniff export ssh.pcap --known-hosts   host keys as lines of known_hosts`,
 		Args: files(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -35,10 +42,16 @@ outside of DIR. What has holes is marked ".partial".`,
 			if knownHosts {
 				return a.exportKnownHosts(args, dir)
 			}
+			if packets {
+				return a.exportCapture(args, dir, sessions)
+			}
+			if a.choice.where != "" || len(sessions) > 0 {
+				return usageError{hinted{errors.New("--where and --session pick what --pcap writes"), "without --pcap, read what sniff export --pcap wrote"}}
+			}
 			if dir == "" {
 				return usageError{hinted{errors.New("where to write is missing"), "name a folder with -w DIR"}}
 			}
-			if want == (export.What{}) {
+			if want == (export.What{}) && !streams {
 				want = export.What{Mail: true, Files: true, SOAP: true}
 			}
 			store, err := export.Open(dir, want)
@@ -46,7 +59,13 @@ outside of DIR. What has holes is marked ".partial".`,
 				return inputError{err}
 			}
 			discard := record.SinkFunc(func(record.Record) error { return nil })
-			if err := a.analyse(args, discard, 0, store); err != nil {
+			if want != (export.What{}) {
+				err = a.analyse(args, discard, 0, store)
+			}
+			if err == nil && streams {
+				err = a.exportStreams(args, store)
+			}
+			if err != nil {
 				return errors.Join(err, store.Close())
 			}
 			list, _ := store.List()
@@ -69,6 +88,10 @@ outside of DIR. What has holes is marked ".partial".`,
 	f.BoolVar(&want.Files, "files", false, "files of FTP and SFTP transfers")
 	f.BoolVar(&want.SOAP, "soap", false, "XML bodies")
 	f.BoolVar(&want.Bodies, "http", false, "all other HTTP bodies")
+	f.BoolVar(&streams, "streams", false, "what each side of each connection sent, in a file for each")
+	f.BoolVar(&packets, "pcap", false, "a capture of the wanted sessions, to the file -w")
+	f.StringSliceVar(&sessions, "session", nil, "with --pcap: these sessions, by the `NUMBER` that sniff read prints, or by id")
+	f.StringVarP(&a.choice.where, "where", "Y", "", "with --pcap: the sessions of records for which this `EXPR` is true")
 	f.BoolVar(&knownHosts, "known-hosts", false, "only the SSH host keys seen, as lines of known_hosts, on standard output or to the file -w")
 	return cmd
 }

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strconv"
+
+	"sniff/capture"
+	"sniff/dissect"
+	"sniff/export"
+	"sniff/flow"
+	"sniff/record"
+)
+
+// exportCapture writes a capture of the wanted sessions. The input is read
+// three times: for the sessions, for the packets that they came in, and to
+// copy those.
+func (a *app) exportCapture(files []string, path string, sessions []string) error {
+	if path == "" {
+		return usageError{hinted{errors.New("where to write is missing"), "name a file with -w out.pcapng"}}
+	}
+	if slices.Contains(files, "-") {
+		return usageError{hinted{errors.New("standard input can be read only once, and --pcap reads the capture again"), "write it to a file first"}}
+	}
+	if err := a.choice.prepare(); err != nil {
+		return err
+	}
+	choice := &export.Choice{Want: a.wanted(sessions)}
+	if err := a.analyse(files, choice, 0, nil); err != nil {
+		return err
+	}
+	wanted, all := choice.Sessions()
+	if wanted == 0 {
+		return usageError{hinted{fmt.Errorf("none of %d sessions is wanted; nothing was written", all), "sniff read lists the sessions"}}
+	}
+	set := &export.Packets{}
+	err := a.again(files, func(r *capture.Reader) (err error) {
+		set, err = choice.Packets(r)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var packets uint64
+	err = a.again(files, func(r *capture.Reader) (err error) {
+		packets, err = export.CopyPackets(r, set, path)
+		return err
+	})
+	if errors.Is(err, fs.ErrExist) {
+		return usageError{hinted{fmt.Errorf("%s exists already", path), "name another file; nothing is overwritten"}}
+	}
+	if err != nil {
+		return err
+	}
+	a.note("wrote %d packets of %d of %d sessions to %s", packets, wanted, all, path)
+	return nil
+}
+
+// again opens the input once more. Its damage was told the first time.
+func (a *app) again(files []string, read func(*capture.Reader) error) error {
+	r, err := a.open(files, capture.Options{Filter: a.filter, CheckChecksums: a.checkChecksums})
+	if err != nil {
+		return err
+	}
+	return errors.Join(read(r), r.Close())
+}
+
+// wanted says which records make their session wanted: those that --where
+// takes, and those of the sessions that --session names. Without either all.
+func (a *app) wanted(sessions []string) func(record.Record) (bool, error) {
+	if a.choice.expr == nil && len(sessions) == 0 {
+		return nil
+	}
+	return func(r record.Record) (bool, error) {
+		h := r.Head()
+		if slices.Contains(sessions, h.Session) || slices.Contains(sessions, strconv.FormatUint(h.Number, 10)) {
+			return true, nil
+		}
+		if a.choice.expr == nil {
+			return false, nil
+		}
+		return a.choice.take(r)
+	}
+}
+
+// exportStreams takes the input through an engine that writes what each side
+// sent and reads nothing of it.
+func (a *app) exportStreams(files []string, store *export.Dir) error {
+	reader, err := a.open(files, capture.Options{Filter: a.filter, CheckChecksums: a.checkChecksums})
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	engine := flow.New(flow.Config{
+		Protocols: []dissect.Protocol{store.Streams()},
+		TLS:       store.StreamsTLS(),
+		Sink:      record.SinkFunc(func(record.Record) error { return nil }),
+	})
+	return errors.Join(a.pump(reader, engine), engine.Close())
+}
