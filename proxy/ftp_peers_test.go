@@ -180,7 +180,7 @@ func TestFTPTransfers(t *testing.T) {
 			trust := write(t, t.TempDir()+"/proxy.pem", authority.PEM())
 			_, proxied, _ := net.SplitHostPort(l.addr)
 			run := func(port, ca string) string {
-				out, err := exec.Command("python3", "testdata/ftp_client.py", host, port, s.mode, s.secure, s.version, ca).CombinedOutput()
+				out, err := exec.Command(python(), "testdata/ftp_client.py", host, port, s.mode, s.secure, s.version, ca).CombinedOutput()
 				if err != nil {
 					t.Errorf("port %s: %v\n%s", port, err, out)
 				}

@@ -105,6 +105,9 @@ func (d *dissector) Consume(dir dissect.Dir, b []byte) (int, dissect.Action, err
 	s := &d.side[dir]
 	switch s.state {
 	case inHead:
+		if dir == dissect.ServerToClient && d.count == 0 && startsSettings(b) {
+			return 0, dissect.Continue, nil // until the client's preface has come
+		}
 		return d.consumeHead(dir, b)
 	case inBody, inChunk, untilClose:
 		return d.consumeBody(dir, b)

@@ -21,6 +21,9 @@ func probe(in *dissect.Input) dissect.Verdict {
 			return dissect.Reject
 		}
 		return dissect.AcceptSwapped
+	case client == isUnknown && startsSettings(in.Server) && !in.Final && !in.ClientEnded:
+		// Inside TLS a server of HTTP/2 may speak first.
+		return dissect.More
 	case client == isSimple:
 		if in.Hint || len(in.Server) > 0 && in.Server[0] == '<' {
 			return dissect.Accept
@@ -45,6 +48,12 @@ func probe(in *dissect.Input) dissect.Verdict {
 		return dissect.Reject
 	}
 	return dissect.More
+}
+
+// startsSettings reports whether b begins as what a server of HTTP/2 says
+// first, a short SETTINGS frame: RFC 9113, section 3.4.
+func startsSettings(b []byte) bool {
+	return len(b) > 0 && b[0] == 0 && (len(b) < 4 || b[3] == 4)
 }
 
 type kind uint8
