@@ -51,8 +51,7 @@ func (d *dissector) consumeData(b []byte) (int, dissect.Action, error) {
 		t.seen = t.last
 	}
 	if done {
-		at := d.env.At(n - 3)
-		d.endOfData(t, at, true)
+		d.endOfData(t, d.env.At(n-3), d.env.At(n-1), true)
 	}
 	return n, dissect.Continue, nil
 }
@@ -231,15 +230,16 @@ func commandsIn(b []byte, at record.Stamp) []insideLine {
 	return list
 }
 
-// endOfData ends the message. complete is false where its end lies in a gap.
-func (d *dissector) endOfData(t *transaction, at record.Stamp, complete bool) {
+// endOfData ends the message with the dot whose line runs from at to end.
+// complete is false where it lies in a gap.
+func (d *dissector) endOfData(t *transaction, at, end record.Stamp, complete bool) {
 	d.mode = inCommands
 	if t.body != nil {
 		t.result = t.body.Close(complete && !t.rec.Partial)
 	}
 	if complete {
 		d.in.readings(d, t)
-		d.dot(t, at, d.env.At(0))
+		d.dot(t, at, end)
 	} else {
 		at = d.in.hole
 		at.Time = t.seen
@@ -264,7 +264,7 @@ func (d *dissector) dataGap(n int64) {
 	d.in.bol, d.in.fresh, d.in.length, d.in.cr, d.in.bareLast = false, true, 0, 0, false
 	if len(d.early) > 0 {
 		// The server has answered: the end of the data was in the gap.
-		d.endOfData(t, record.Stamp{}, false)
+		d.endOfData(t, record.Stamp{}, record.Stamp{}, false)
 		d.lost = true
 	}
 }

@@ -282,7 +282,7 @@ func (d *dissector) unasked(r *record.SMTPReply) dissect.Action {
 		// gap, or the server took something else for the end, or it gave up.
 		if d.in.holes && r.Code != 421 {
 			t := d.cur
-			d.endOfData(t, record.Stamp{}, false)
+			d.endOfData(t, record.Stamp{}, record.Stamp{}, false)
 			d.mode, d.lost = inCommands, true
 			return d.answer(r)
 		}
