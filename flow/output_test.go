@@ -113,7 +113,7 @@ func TestCommunityID(t *testing.T) {
 		{"[::ffff:66.35.250.204]:80", "128.232.110.120:34855", "1:LQU9qZlK+B5F3KDmev6m5PMibrg="},
 	}
 	for _, tt := range tests {
-		if got := communityID(netip.MustParseAddrPort(tt.a), netip.MustParseAddrPort(tt.b)); got != tt.want {
+		if got := record.CommunityID(netip.MustParseAddrPort(tt.a), netip.MustParseAddrPort(tt.b)); got != tt.want {
 			t.Errorf("%s %s: %s, want %s", tt.a, tt.b, got, tt.want)
 		}
 	}

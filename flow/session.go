@@ -240,7 +240,7 @@ func (s *Session) header(protocol string) *record.Header {
 		protocol = s.protocol
 	}
 	return &record.Header{
-		Session: s.identity(), Number: s.number, CommunityID: communityID(s.client, s.server),
+		Session: s.identity(), Number: s.number, CommunityID: record.CommunityID(s.client, s.server),
 		Client: s.client, Server: s.server, Protocol: protocol,
 	}
 }

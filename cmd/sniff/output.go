@@ -14,14 +14,17 @@ import (
 
 // shape is how records are written, beside the format.
 type shape struct {
-	fields string
+	fields      string
+	eveExtended bool
 }
 
 // outputFlags are the flags of commands that write records of all kinds; what
 // lists the formats.
 func (a *app) outputFlags(cmd *cobra.Command, what string) {
 	a.choiceFlags(cmd)
-	cmd.Flags().StringVarP(&a.output, "output", "o", "table", what)
+	f := cmd.Flags()
+	f.StringVarP(&a.output, "output", "o", "table", what)
+	f.BoolVar(&a.shape.eveExtended, "eve-extended", false, "eve: add the whole record under the key sniff, and events for records that Suricata has none for")
 }
 
 // records returns the renderer that --output names, behind the choice of
@@ -49,6 +52,8 @@ func (a *app) fits() error {
 	switch {
 	case a.shape.fields != "" && !lines:
 		return usageError{hinted{errors.New("--fields has no meaning for -o " + a.output), "it chooses the columns of csv and the members of jsonl"}}
+	case a.shape.eveExtended && a.output != "eve":
+		return usageError{hinted{errors.New("--eve-extended has no meaning for -o " + a.output), "it is for -o eve"}}
 	case a.choice.sort != "" && !lines:
 		return usageError{hinted{errors.New("--sort has no meaning for -o " + a.output), "it orders the records of csv and jsonl"}}
 	}
@@ -72,6 +77,10 @@ func (a *app) renderer(live bool) (record.Sink, error) {
 		return j, nil
 	case "csv":
 		return a.csv(live)
+	case "eve":
+		e := render.NewEVE(a.stdout, a.style())
+		e.Extended, e.Flush = a.shape.eveExtended, live
+		return e, nil
 	case "text":
 		if live {
 			return render.NewTalk(a.stdout, a.style()), nil

@@ -2,6 +2,10 @@ package main
 
 import (
 	"encoding/csv"
+	"encoding/json"
+	"math"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -89,6 +93,71 @@ func TestCSVKeepsWhatItGets(t *testing.T) {
 	for i, name := range rows[0] {
 		if name == "reply" && !strings.Contains(rows[5][i], `Enter message, ending with \".\" on a line by itself`) {
 			t.Errorf("the reply is %q", rows[5][i])
+		}
+	}
+}
+
+// TestFormats compares what other tools read with the goldens.
+func TestFormats(t *testing.T) {
+	fixedKey(t)
+	cases := []struct {
+		golden string
+		args   []string
+	}{
+		{"smtp-attachment.eve", []string{"-o", "eve", attachment}},
+		{"smtp-attachment.extended.eve", []string{"-o", "eve", "--eve-extended", "-Y", `kind == "finding"`, attachment}},
+		{"ftp-passive.eve", []string{"-o", "eve", "../../samples/ftp/passive-download.pcapng"}},
+		{"ftps-explicit.eve", []string{"-o", "eve", "../../samples/ftp/ftps-explicit.pcapng"}},
+		{"soap-plain.eve", []string{"-o", "eve", "../../samples/soap/soap11.pcapng"}},
+		{"ssh-paramiko.eve", []string{"-o", "eve", "../../samples/ssh/paramiko.pcapng"}},
+		{"smtp-refused.csv", []string{"-o", "csv", "--kind", "smtp.message", "--fields", "time,client,from,to,outcome,phase,final_reply.code,times.total", "../../samples/smtp/refused-recipients.pcapng"}},
+		{"ftp-passive.txt", []string{"-o", "text", "../../samples/ftp/passive-download.pcapng"}},
+	}
+	for _, c := range cases {
+		t.Run(c.golden, func(t *testing.T) {
+			got, stderr, status := sniff(t, nil, append([]string{"read"}, c.args...)...)
+			if status != exitDone || stderr != "" {
+				t.Errorf("exit status %d, standard error %q", status, stderr)
+			}
+			compare(t, filepath.Join("testdata", c.golden), got)
+		})
+	}
+}
+
+// TestEVEShape: on every sample each event has what Suricata's events have in
+// common, an object under its own name, and nothing under sniff.
+func TestEVEShape(t *testing.T) {
+	fixedKey(t)
+	stamp := regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+0000$`)
+	flows := map[float64]string{}
+	for _, path := range samples(t) {
+		got, _, _ := sniff(t, nil, "read", "-o", "eve", path)
+		for line := range strings.Lines(got) {
+			var v map[string]any
+			if err := json.Unmarshal([]byte(line), &v); err != nil {
+				t.Fatalf("%s: %v", path, err)
+			}
+			kind, _ := v["event_type"].(string)
+			if _, ok := v[kind].(map[string]any); !ok {
+				t.Errorf("%s: the %q event has no object of that name: %s", path, kind, line)
+			}
+			if at, _ := v["timestamp"].(string); !stamp.MatchString(at) {
+				t.Errorf("%s: the time of an event is %q", path, at)
+			}
+			id, _ := v["flow_id"].(float64)
+			if id <= 0 || id >= 1<<51 || id != math.Trunc(id) {
+				t.Errorf("%s: the flow_id is %v", path, v["flow_id"])
+			}
+			// A flow and its protocol's events are the two sides of one id.
+			community, _ := v["community_id"].(string)
+			if flows[id] == "" {
+				flows[id] = community
+			} else if flows[id] != community {
+				t.Errorf("%s: flow %v is %s and %s", path, id, flows[id], community)
+			}
+			if v["sniff"] != nil {
+				t.Errorf("%s: an event has the key sniff unasked", path)
+			}
 		}
 	}
 }

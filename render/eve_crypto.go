@@ -1,0 +1,160 @@
+package render
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"sniff/record"
+)
+
+// eveSSH is the two identifications of an SSH connection.
+type eveSSH struct {
+	Client *eveSSHSide `json:"client,omitempty"`
+	Server *eveSSHSide `json:"server,omitempty"`
+}
+
+type eveSSHSide struct {
+	Protocol string   `json:"proto_version,omitempty"`
+	Software string   `json:"software_version,omitempty"`
+	HASSH    *eveHash `json:"hassh,omitempty"`
+}
+
+// eveHash is a fingerprint and what it is the digest of.
+type eveHash struct {
+	Hash   string `json:"hash"`
+	String string `json:"string"`
+}
+
+func hashOf(hash, text string) *eveHash {
+	if hash == "" {
+		return nil
+	}
+	return &eveHash{Hash: hash, String: text}
+}
+
+// ssh writes the ssh event, when the key exchange offers of both sides were
+// seen, or what there was of them.
+func (e *EVE) ssh(h *record.SSHHandshake) error {
+	v := e.event("ssh", &h.Header, h.Time)
+	v.SSH = &eveSSH{
+		Client: sshSide(h.ClientID, hashOf(h.HASSH, h.HASSHString)),
+		Server: sshSide(h.ServerID, hashOf(h.HASSHServer, h.HASSHServerString)),
+	}
+	tx := 0
+	v.TxID = &tx
+	return e.put(v, h)
+}
+
+func sshSide(id *record.SSHIdentification, hassh *eveHash) *eveSSHSide {
+	if id == nil && hassh == nil {
+		return nil
+	}
+	s := &eveSSHSide{HASSH: hassh}
+	if id != nil {
+		s.Protocol, s.Software = id.Version, id.Banner
+	}
+	return s
+}
+
+// eveTLS is a handshake. The fingerprint is missing: Suricata's is a SHA-1 of
+// the certificate, and sniff keeps the SHA-256.
+type eveTLS struct {
+	Subject     string   `json:"subject,omitempty"`
+	Issuer      string   `json:"issuerdn,omitempty"`
+	Names       []string `json:"subjectaltname,omitempty"`
+	Serial      string   `json:"serial,omitempty"`
+	Resumed     bool     `json:"session_resumed,omitempty"`
+	SNI         string   `json:"sni,omitempty"`
+	Version     string   `json:"version"`
+	NotBefore   string   `json:"notbefore,omitempty"`
+	NotAfter    string   `json:"notafter,omitempty"`
+	From        string   `json:"from_proto,omitempty"`
+	JA3         *eveHash `json:"ja3,omitempty"`
+	JA3S        *eveHash `json:"ja3s,omitempty"`
+	JA4         string   `json:"ja4,omitempty"`
+	ClientALPNs []string `json:"client_alpns,omitempty"`
+	ServerALPNs []string `json:"server_alpns,omitempty"`
+}
+
+// tls writes the tls event.
+func (e *EVE) tls(h *record.TLSHandshake) error {
+	t := &eveTLS{
+		SNI: h.ServerName, Version: eveTLSVersion(h.Version), Resumed: h.Resumed != "",
+		JA3: hashOf(h.JA3, h.JA3String), JA3S: hashOf(h.JA3S, h.JA3SString), JA4: h.JA4,
+	}
+	if h.Protocol == "smtp" || h.Protocol == "ftp" {
+		if h.Offset > 0 {
+			t.From = h.Protocol
+		}
+	}
+	if h.Client != nil {
+		t.ClientALPNs = h.Client.ALPN
+	}
+	if h.Server != nil {
+		t.ServerALPNs = h.Server.ALPN
+	}
+	if c := h.Leaf(); c != nil {
+		t.Subject, t.Issuer, t.Names, t.Serial = distinguished(c.Subject), distinguished(c.Issuer), c.Names, pairs(c.Serial)
+		// Suricata's times of certificates have years of four digits up to 2999.
+		if !c.NotAfter.IsZero() && c.NotAfter.Year() < 3000 && c.NotBefore.Year() >= 1000 {
+			t.NotBefore, t.NotAfter = certTime(c.NotBefore), certTime(c.NotAfter)
+		}
+	}
+	v := e.event("tls", &h.Header, h.Time.Add(h.Took.Duration()))
+	v.TLS = t
+	return e.put(v, h)
+}
+
+// eveTLSVersion writes a version as Suricata does: TLS 1.2, SSLv3.
+func eveTLSVersion(v string) string {
+	switch v {
+	case "":
+		return "UNDETERMINED"
+	case "TLS 1.0":
+		return "TLSv1"
+	case "SSL 3.0":
+		return "SSLv3"
+	case "SSL 2.0":
+		return "SSLv2"
+	}
+	return v
+}
+
+func certTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05") }
+
+// distinguished turns a name of RFC 2253, most specific part first, into the
+// order of the certificate with blanks behind the commas.
+func distinguished(name string) string {
+	var parts []string
+	from := 0
+	for i := 0; i <= len(name); i++ {
+		switch {
+		case i < len(name) && name[i] == '\\':
+			i++
+		case i >= len(name) || name[i] == ',':
+			if from <= len(name) && i > from {
+				parts = append(parts, name[from:min(i, len(name))])
+			}
+			from = i + 1
+		}
+	}
+	slices.Reverse(parts)
+	return strings.Join(parts, ", ")
+}
+
+// pairs writes a hexadecimal number as AB:CD:EF.
+func pairs(hex string) string {
+	hex = strings.ToUpper(hex)
+	if len(hex)%2 == 1 {
+		hex = "0" + hex
+	}
+	var b strings.Builder
+	for i := 0; i < len(hex); i += 2 {
+		if i > 0 {
+			b.WriteByte(':')
+		}
+		b.WriteString(hex[i : i+2])
+	}
+	return b.String()
+}
