@@ -26,6 +26,7 @@ type SSHAuth struct {
 	Method     string           `json:"method,omitempty" doc:"method that was accepted, or the last one tried: none, password, publickey, keyboard-interactive, hostbased, gssapi-with-mic"`
 	User       string           `json:"user,omitempty" doc:"user name, when it was read"`
 	UserLength string           `json:"user_length,omitempty" doc:"length of the user name as the sizes show it, such as 4-7 bytes"`
+	Banner     string           `json:"banner,omitempty" doc:"text that the server sent before the login, when it was read"`
 	Failures   int              `json:"failures" doc:"attempts that were refused, without the customary question for the methods (none) and without keys that were only offered"`
 	Offered    int              `json:"offered,omitempty" doc:"keys that were offered and not wanted"`
 	Attempts   []SSHAuthAttempt `json:"attempts,omitempty" doc:"the attempts in order, the first 32"`
@@ -148,8 +149,12 @@ type SSHChannel struct {
 	ExitStatus *uint32  `json:"exit_status,omitempty" doc:"exit status of the command, when it was read"`
 	ExitSignal string   `json:"exit_signal,omitempty" doc:"signal that ended the command, when it was read"`
 
-	ClientBytes   int64   `json:"client_bytes" doc:"encrypted bytes from the client since the login (or since the keys were in use, when no login was recognised)"`
-	ServerBytes   int64   `json:"server_bytes" doc:"encrypted bytes from the server since then"`
+	Input  *Content `json:"input,omitempty" doc:"what the program was sent, when it was read: size, digest"`
+	Output *Content `json:"output,omitempty" doc:"its standard output, when it was read"`
+	Errors *Content `json:"errors,omitempty" doc:"its standard error, when it was read"`
+
+	ClientBytes   int64   `json:"client_bytes" doc:"bytes from the client: data of the channel when it was read, else all that was encrypted since the login (or since the keys were in use, when no login was recognised)"`
+	ServerBytes   int64   `json:"server_bytes" doc:"the same from the server"`
 	ClientPackets int64   `json:"client_packets,omitempty" doc:"SSH packets from the client, where their lengths show; else TCP segments with data"`
 	ServerPackets int64   `json:"server_packets,omitempty" doc:"the same from the server"`
 	Exact         bool    `json:"exact,omitempty" doc:"packet lengths are in the clear (GCM or an encrypt-then-MAC cipher suite), so packets are SSH packets"`
@@ -221,6 +226,15 @@ func (c *SSHChannel) Tell(o *Outline) {
 // Lines gives the session and its end.
 func (c *SSHChannel) Lines() []Line {
 	lines := []Line{{Time: c.Time, Note: true, Text: Plain("session: " + c.Summary())}}
+	for _, s := range []struct {
+		what string
+		dir  Dir
+		c    *Content
+	}{{"input", ClientToServer, c.Input}, {"output", ServerToClient, c.Output}, {"errors", ServerToClient, c.Errors}} {
+		if s.c != nil {
+			lines = append(lines, Line{Time: c.Time, Dir: s.dir, Text: Plain(s.what + ", " + Bytes(s.c.Size)), Fold: sshOutput(s.c)})
+		}
+	}
 	if c.Inferred && c.Reason != "" {
 		lines = append(lines, Line{Time: c.Time, Note: true, Text: Plain("because " + c.Reason)})
 	}
@@ -233,6 +247,18 @@ func (c *SSHChannel) Lines() []Line {
 			text += " by the " + c.ClosedBy
 		}
 		lines = append(lines, Line{Time: c.Time.Add(c.Duration.Duration()), Note: true, Text: Plain(text)})
+	}
+	return lines
+}
+
+// sshOutput is the kept part of what a program wrote, line by line.
+func sshOutput(c *Content) []string {
+	if len(c.Kept) == 0 {
+		return nil
+	}
+	lines := strings.Split(strings.TrimRight(strings.ToValidUTF8(string(c.Kept), "\uFFFD"), "\r\n"), "\n")
+	for i, l := range lines {
+		lines[i] = strings.TrimRight(l, "\r")
 	}
 	return lines
 }

@@ -64,6 +64,7 @@ func (d *dissector) line(dir dissect.Dir, b []byte) (int, error) {
 		d.violate("ssh_identification_invalid", dir, at, "no software version in the identification")
 	}
 	s.id = id
+	d.keepIdent(dir, text)
 	s.stage = stagePackets
 	d.hs.identified(dir, id, at)
 	if oldVersion(id.Version) {

@@ -66,11 +66,11 @@ func (d *dissector) packet(dir dissect.Dir, b []byte) (int, error) {
 // far too long.
 func (d *dissector) complaint(dir dissect.Dir, b []byte) (int, error) {
 	s := &d.sides[dir]
-	end := bytes.IndexByte(b, '\n')
+	end := bytes.IndexByte(b[:min(len(b), maxIdentification)], '\n')
 	switch {
 	case end >= 0:
 		end++
-	case len(b) > maxIdentification:
+	case len(b) >= maxIdentification:
 		return 0, fmt.Errorf("ssh: text in place of a packet")
 	case s.ended:
 		end = len(b)
@@ -129,6 +129,7 @@ func (d *dissector) message(dir dissect.Dir, p []byte, at record.Stamp) {
 			d.violate("ssh_kexinit_cut", dir, at, "KEXINIT ends inside a list")
 		}
 		s.offer = o
+		d.dec.keepInit(dir, p, o)
 		d.hs.offered(dir, o, at)
 		s.before = s.packets - 1
 		if d.hs.strict() {
@@ -143,10 +144,14 @@ func (d *dissector) message(dir dissect.Dir, p []byte, at record.Stamp) {
 		s.newKeys, s.hasKeys = at, true
 		s.stage = stageSealed
 		d.seal(dir)
+		if d.unseal(dir, at) {
+			s.stage = stageOpened
+		}
 		if d.sides[0].hasKeys && d.sides[1].hasKeys {
 			d.finish()
 		}
 	case t >= msgKexFirst && t <= msgKexLast:
+		d.dec.keepMessage(dir, p, at)
 		d.hs.exchanged(dir, p, at)
 	default:
 		d.violate("ssh_unexpected_message", dir, at, fmt.Sprintf("%s in the clear", messageName(t)))

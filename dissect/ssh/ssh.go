@@ -1,5 +1,5 @@
-// Package ssh reads SSH (RFC 4250 to 4254) as far as it can be read without
-// keys.
+// Package ssh reads SSH (RFC 4250 to 4254): all that can be known without keys,
+// and all the rest with them.
 //
 // Reconstructed are both identifications with the lines before them, both
 // KEXINITs and what was negotiated from them, the key exchange messages of
@@ -8,7 +8,15 @@
 // in the clear, strict key exchange and its violation, and SSH-1's public key
 // packet.
 //
-// Behind NEWKEYS nothing is decrypted and nothing is kept. Packet lengths that
+// With a key log (keylog.go) what is behind NEWKEYS is decrypted (decrypt.go,
+// cipher.go, inflate.go): the login with its methods, results and secrets
+// (login.go), channels with their requests, commands and data (connection.go,
+// session.go), SFTP and scp inside of them by nested streams. Decryption of a
+// direction ends at a hole, at a packet that does not fit its MAC, and at a
+// renewed key exchange whose secret is not there; this is said. UMAC is not
+// verified, which is said too.
+//
+// Without keys nothing is decrypted and nothing is kept. Packet lengths that
 // are in the clear (GCM, encrypt-then-MAC) are followed exactly; with other
 // ciphers a stretch of bytes that came at one time counts as a message. From
 // the sizes, directions and times of the first messages the authentication is
@@ -26,15 +34,31 @@ import (
 	"sniff/record"
 )
 
-// Protocol returns SSH for the list of protocols.
-func Protocol() dissect.Protocol {
+// Config sets up the protocol. Its zero value reads what is in the clear.
+type Config struct {
+	// Keys are the secrets of connections that are to be decrypted.
+	Keys *KeyLog
+}
+
+// Protocol returns SSH for the list of protocols. Inside of it the protocols
+// sftp and scp are opened by name, when the list has them.
+func (c Config) Protocol() dissect.Protocol {
 	return dissect.Protocol{
 		Name:  "ssh",
 		Ports: []uint16{22},
 		Probe: probe,
-		New:   func(env dissect.Env) dissect.Dissector { return newDissector(env) },
+		New: func(env dissect.Env) dissect.Dissector {
+			d := newDissector(env)
+			if c.Keys != nil && c.Keys.Len() > 0 {
+				d.dec = &decryption{log: c.Keys}
+			}
+			return d
+		},
 	}
 }
+
+// Protocol returns SSH without keys.
+func Protocol() dissect.Protocol { return Config{}.Protocol() }
 
 // stage is how far one direction has come.
 type stage uint8
@@ -48,6 +72,8 @@ const (
 	stageSSH1
 	// stageSealed: encrypted, or not to be understood any more.
 	stageSealed
+	// stageOpened: encrypted, and decrypted by the key log.
+	stageOpened
 )
 
 // side is the state of one direction.
@@ -72,6 +98,7 @@ type dissector struct {
 	sides   [2]side
 	hs      handshake
 	watch   watch
+	dec     *decryption // nil without a key log
 	emitted bool
 	closed  bool
 }
@@ -103,6 +130,8 @@ func (d *dissector) Consume(dir dissect.Dir, b []byte) (int, dissect.Action, err
 		n, err = d.packetSSH1(dir, b)
 	case stageSealed:
 		n = d.consumeSealed(dir, b)
+	case stageOpened:
+		n = d.consumeOpened(dir, b)
 	}
 	return n, dissect.Continue, err
 }
@@ -126,8 +155,12 @@ func (d *dissector) orient(dir dissect.Dir, b []byte) {
 func (d *dissector) Gap(dir dissect.Dir, n int64) {
 	s := &d.sides[dir]
 	s.searched = 0
-	if s.stage == stageSealed {
+	switch s.stage {
+	case stageSealed:
 		d.gapSealed(dir, n)
+		return
+	case stageOpened:
+		d.gapOpened(dir, n)
 		return
 	}
 	s.gap = true
@@ -147,5 +180,8 @@ func (d *dissector) Closed(end, by string) {
 	d.closed = true
 	d.finish()
 	d.watch.flush(d)
+	if d.dec != nil {
+		d.dec.finish(d, end, by)
+	}
 	d.finishSession(end, by)
 }

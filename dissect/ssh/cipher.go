@@ -1,0 +1,307 @@
+package ssh
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/des"
+	"crypto/hmac"
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"crypto/subtle"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"strings"
+
+	"golang.org/x/crypto/chacha20"
+	"golang.org/x/crypto/poly1305" //nolint:staticcheck // OpenSSH's construction is not the one of RFC 8439
+)
+
+// opener takes the packets of one direction out of their encryption. Its
+// methods use seq, the packet's sequence number, and keep nothing of b.
+type opener interface {
+	// size is how long the packet at the front of b is with its tag; 0 when b
+	// is too short to tell. It may be asked again with more of the same bytes.
+	size(seq uint32, b []byte) (int, error)
+	// open decrypts a whole packet. The result is packet_length and what
+	// follows up to the tag; it is valid until the next call.
+	open(seq uint32, b []byte) ([]byte, error)
+}
+
+var (
+	errTag    = errors.New("a packet does not fit its MAC")
+	errLength = errors.New("a packet length makes no sense")
+)
+
+// keySizes are the key and IV of a cipher; ok is false for those that are not
+// decrypted.
+func keySizes(name string) (key, iv int, ok bool) {
+	name, _, _ = strings.Cut(name, "@")
+	switch {
+	case name == "none":
+		return 0, 0, true
+	case name == "chacha20-poly1305":
+		return 64, 0, true
+	case name == "3des-cbc", name == "3des-ctr":
+		return 24, 8, true
+	case name == "rijndael-cbc":
+		return 32, 16, true
+	}
+	for _, bits := range [...]struct {
+		name string
+		size int
+	}{{"128", 16}, {"192", 24}, {"256", 32}} {
+		switch name {
+		case "aes" + bits.name + "-ctr", "aes" + bits.name + "-cbc":
+			return bits.size, 16, true
+		case "aes" + bits.name + "-gcm", "AEAD_AES_" + bits.name + "_GCM":
+			return bits.size, 12, true
+		}
+	}
+	return 0, 0, false
+}
+
+// newOpener sets up a direction; letters are those of its IV, key and MAC key
+// (RFC 4253, section 7.2). note says what cannot be checked, "" if nothing.
+func newOpener(s *secrets, cipherName, macName string, dir int) (o opener, note string, err error) {
+	keySize, ivSize, ok := keySizes(cipherName)
+	if !ok {
+		return nil, "", fmt.Errorf("cipher %s is not decrypted", cipherName)
+	}
+	letter := func(c byte) byte { return c + byte(dir) }
+	key, iv := s.key(letter('C'), keySize), s.key(letter('A'), ivSize)
+	switch {
+	case strings.HasPrefix(cipherName, "chacha20-poly1305"):
+		return &chachaOpener{main: [32]byte(key[:32]), head: [32]byte(key[32:])}, "", nil
+	case authenticates(cipherName):
+		block, err := aes.NewCipher(key)
+		if err != nil {
+			return nil, "", err
+		}
+		aead, err := cipher.NewGCM(block)
+		if err != nil {
+			return nil, "", err
+		}
+		return &gcmOpener{aead: aead, nonce: [12]byte(iv)}, "", nil
+	}
+	m := &macOpener{tag: tagSize(cipherName, macName), etm: strings.Contains(macName, "-etm"), block: 8}
+	if m.tag < 0 {
+		return nil, "", fmt.Errorf("MAC %s is not known", macName)
+	}
+	if newHash := macHash(macName); newHash != nil {
+		m.mac = hmac.New(newHash, s.key(letter('E'), newHash().Size()))
+	} else if m.tag > 0 {
+		note = fmt.Sprintf("MAC %s is not verified", macName)
+	}
+	if cipherName == "none" {
+		m.crypt = func(dst, src []byte) { copy(dst, src) }
+		return m, note, nil
+	}
+	var block cipher.Block
+	if strings.HasPrefix(cipherName, "3des") {
+		block, err = des.NewTripleDESCipher(key)
+	} else {
+		block, err = aes.NewCipher(key)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	m.block = block.BlockSize()
+	if strings.Contains(cipherName, "-ctr") {
+		m.crypt = cipher.NewCTR(block, iv).XORKeyStream
+	} else {
+		m.crypt = cipher.NewCBCDecrypter(block, iv).CryptBlocks
+	}
+	return m, note, nil
+}
+
+// macHash is the hash of an HMAC; nil for MACs that are not verified (UMAC and
+// those out of use).
+func macHash(name string) func() hash.Hash {
+	base, _, _ := strings.Cut(name, "@")
+	switch strings.TrimSuffix(base, "-etm") {
+	case "hmac-sha1", "hmac-sha1-96":
+		return sha1.New
+	case "hmac-sha2-256", "hmac-sha2-256-96":
+		return sha256.New
+	case "hmac-sha2-512", "hmac-sha2-512-96":
+		return sha512.New
+	case "hmac-md5", "hmac-md5-96":
+		return md5.New
+	}
+	return nil
+}
+
+// plausible checks packet_length; within is what is padded to the block.
+func plausible(length uint32, within, block int) error {
+	if length < minPacket || length > maxPacket || (within+int(length))%block != 0 {
+		return errLength
+	}
+	return nil
+}
+
+// macOpener undoes CTR and CBC ciphers with a MAC beside them: encrypt-and-MAC
+// (RFC 4253, section 6.4) or encrypt-then-MAC (OpenSSH's PROTOCOL, section
+// 1.5).
+type macOpener struct {
+	crypt  func(dst, src []byte)
+	block  int
+	mac    hash.Hash // nil: not verified
+	tag    int
+	etm    bool
+	first  [16]byte // first block of the packet in hand, decrypted
+	opened bool     // first is filled
+	plain  []byte
+	sum    []byte
+}
+
+func (o *macOpener) size(_ uint32, b []byte) (int, error) {
+	var head []byte
+	within := 0
+	switch {
+	case o.etm:
+		if len(b) < 4 {
+			return 0, nil
+		}
+		head = b
+	case len(b) < o.block:
+		return 0, nil
+	default:
+		if !o.opened {
+			o.crypt(o.first[:o.block], b[:o.block])
+			o.opened = true
+		}
+		head, within = o.first[:], 4
+	}
+	length := binary.BigEndian.Uint32(head)
+	if err := plausible(length, within, o.block); err != nil {
+		return 0, err
+	}
+	return 4 + int(length) + o.tag, nil
+}
+
+func (o *macOpener) open(seq uint32, b []byte) ([]byte, error) {
+	body, tag := b[:len(b)-o.tag], b[len(b)-o.tag:]
+	if o.etm {
+		if !o.verify(seq, body, tag) {
+			return nil, errTag
+		}
+		o.plain = append(o.plain[:0], body...)
+		o.crypt(o.plain[4:], body[4:])
+		return o.plain, nil
+	}
+	o.plain = append(o.plain[:0], o.first[:o.block]...)
+	o.plain = append(o.plain, body[o.block:]...)
+	o.crypt(o.plain[o.block:], body[o.block:])
+	o.opened = false
+	if !o.verify(seq, o.plain, tag) {
+		return nil, errTag
+	}
+	return o.plain, nil
+}
+
+// verify checks the MAC over the sequence number and p; a MAC may be cut.
+func (o *macOpener) verify(seq uint32, p, tag []byte) bool {
+	if o.mac == nil {
+		return true
+	}
+	var n [4]byte
+	binary.BigEndian.PutUint32(n[:], seq)
+	o.mac.Reset()
+	o.mac.Write(n[:])
+	o.mac.Write(p)
+	o.sum = o.mac.Sum(o.sum[:0])
+	return subtle.ConstantTimeCompare(o.sum[:min(len(tag), len(o.sum))], tag) == 1
+}
+
+// gcmOpener undoes AES-GCM (RFC 5647): the length is in the clear, the last
+// eight bytes of the nonce count packets.
+type gcmOpener struct {
+	aead  cipher.AEAD
+	nonce [12]byte
+	plain []byte
+}
+
+func (o *gcmOpener) size(_ uint32, b []byte) (int, error) {
+	if len(b) < 4 {
+		return 0, nil
+	}
+	length := binary.BigEndian.Uint32(b)
+	if err := plausible(length, 0, 16); err != nil {
+		return 0, err
+	}
+	return 4 + int(length) + 16, nil
+}
+
+func (o *gcmOpener) open(_ uint32, b []byte) ([]byte, error) {
+	out, err := o.aead.Open(append(o.plain[:0], b[:4]...), o.nonce[:], b[4:], b[:4])
+	if err != nil {
+		return nil, errTag
+	}
+	o.plain = out
+	binary.BigEndian.PutUint64(o.nonce[4:], binary.BigEndian.Uint64(o.nonce[4:])+1)
+	return out, nil
+}
+
+// chachaOpener undoes chacha20-poly1305@openssh.com (OpenSSH's
+// PROTOCOL.chacha20poly1305): one key for the length, one for the rest, and
+// the sequence number as nonce.
+type chachaOpener struct {
+	main, head [32]byte
+	plain      []byte
+}
+
+func (o *chachaOpener) stream(key *[32]byte, seq uint32) (*chacha20.Cipher, error) {
+	var nonce [12]byte
+	binary.BigEndian.PutUint32(nonce[8:], seq)
+	return chacha20.NewUnauthenticatedCipher(key[:], nonce[:])
+}
+
+func (o *chachaOpener) length(seq uint32, b []byte) ([4]byte, error) {
+	var out [4]byte
+	c, err := o.stream(&o.head, seq)
+	if err != nil {
+		return out, err
+	}
+	c.XORKeyStream(out[:], b[:4])
+	return out, nil
+}
+
+func (o *chachaOpener) size(seq uint32, b []byte) (int, error) {
+	if len(b) < 4 {
+		return 0, nil
+	}
+	head, err := o.length(seq, b)
+	if err != nil {
+		return 0, err
+	}
+	length := binary.BigEndian.Uint32(head[:])
+	if err := plausible(length, 0, 8); err != nil {
+		return 0, err
+	}
+	return 4 + int(length) + poly1305.TagSize, nil
+}
+
+func (o *chachaOpener) open(seq uint32, b []byte) ([]byte, error) {
+	c, err := o.stream(&o.main, seq)
+	if err != nil {
+		return nil, err
+	}
+	var polyKey [32]byte
+	c.XORKeyStream(polyKey[:], polyKey[:])
+	body, tag := b[:len(b)-poly1305.TagSize], b[len(b)-poly1305.TagSize:]
+	if !poly1305.Verify((*[16]byte)(tag), body, &polyKey) {
+		return nil, errTag
+	}
+	head, err := o.length(seq, b)
+	if err != nil {
+		return nil, err
+	}
+	c.SetCounter(1)
+	o.plain = append(append(o.plain[:0], head[:]...), body[4:]...)
+	c.XORKeyStream(o.plain[4:], body[4:])
+	return o.plain, nil
+}
