@@ -34,6 +34,10 @@ files have mode 0600 and replace nothing.`,
 			if err := a.checkCredsFlags(); err != nil {
 				return err
 			}
+			a.choice.kinds = []string{string(record.KindCredential)}
+			if err := a.choice.prepare(); err != nil {
+				return err
+			}
 			failOnClear := a.failOn == failOnClearWord
 			if failOnClear {
 				a.failOn = ""
@@ -45,7 +49,7 @@ files have mode 0600 and replace nothing.`,
 					return err
 				}
 			}
-			if err := a.analyse(args, c, 0, nil); err != nil {
+			if err := a.analyse(args, a.choice.before(c), 0, nil); err != nil {
 				return err
 			}
 			if failOnClear && c.clear {
@@ -59,7 +63,8 @@ files have mode 0600 and replace nothing.`,
 	}
 	a.inputFlags(cmd)
 	f := cmd.Flags()
-	f.StringVarP(&a.output, "output", "o", "table", "output format: table or jsonl")
+	f.StringVarP(&a.output, "output", "o", "table", "output format: table, jsonl or csv")
+	a.listFlags(cmd)
 	f.StringVar(&hashcat, "hashcat", "", "write digests that can be guessed offline for hashcat, to `FILE` with the number of the format before its ending")
 	f.Lookup("fail-on").Usage = "exit with status 1 if a credential was readable on the wire (clear), or if a finding of this `SEVERITY` or above was made: info, notice, warning, error, critical"
 	return cmd
@@ -78,7 +83,7 @@ func (a *app) checkCredsFlags() error {
 	if severity == failOnClearWord {
 		a.failOn = ""
 	}
-	err := a.checkFlags("table", "jsonl")
+	err := a.checkFlags("table", "jsonl", "csv")
 	a.failOn = severity
 	return err
 }
@@ -125,11 +130,16 @@ func (c *credentialTable) Write(r record.Record) error {
 func (c *credentialTable) Close() error { return nil }
 
 func (a *app) writeCredentials(c *credentialTable) error {
-	slices.SortStableFunc(c.rows, func(x, y *credentialRow) int {
-		return cmp.Or(x.first.Time.Compare(y.first.Time), cmp.Compare(x.first.Packet, y.first.Packet))
-	})
-	if a.output == "jsonl" {
-		sink := render.NewJSONLines(a.stdout, a.style())
+	if a.choice.sort == "" {
+		slices.SortStableFunc(c.rows, func(x, y *credentialRow) int {
+			return cmp.Or(x.first.Time.Compare(y.first.Time), cmp.Compare(x.first.Packet, y.first.Packet))
+		})
+	}
+	if a.output != "table" {
+		sink, err := a.renderer(false)
+		if err != nil {
+			return err
+		}
 		for _, row := range c.rows {
 			if err := sink.Write(row.first); err != nil {
 				return err

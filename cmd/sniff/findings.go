@@ -30,6 +30,7 @@ in which findings of --fail-on or above (warning, unless it is given) failed.`,
 		Example: `  sniff findings mail.pcap
   sniff findings --fail-on error *.pcap     exit status 1 for CI
   sniff findings -o junit --fail-on error mail.pcap > report.xml
+  sniff findings -Y 'severity >= "error" && code matches "^ftp"' *.pcap
   sniff findings --explain tcp.refused      what a finding means`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a.output = output
@@ -42,40 +43,39 @@ in which findings of --fail-on or above (warning, unless it is given) failed.`,
 			if err := files(1)(cmd, args); err != nil {
 				return err
 			}
-			if err := a.checkFlags("text", "jsonl", "sarif", "junit"); err != nil {
+			if err := a.checkFlags("text", "jsonl", "csv", "sarif", "junit"); err != nil {
 				return err
 			}
-			return a.analyse(args, &findingsOnly{a.findingsSink(args)}, 0, nil)
+			a.choice.kinds = []string{string(record.KindFinding)}
+			if err := a.choice.prepare(); err != nil {
+				return err
+			}
+			sink, err := a.findingsSink(args)
+			if err != nil {
+				return err
+			}
+			return a.analyse(args, a.choice.before(sink), 0, nil)
 		},
 	}
 	a.inputFlags(cmd)
 	cmd.Flags().StringVar(&explain, "explain", "", "say what the finding with this `CODE` means, without reading anything; all: the list of codes, with -o markdown the whole catalogue")
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "output format: text, jsonl, sarif or junit")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "output format: text, jsonl, csv, sarif or junit")
+	a.listFlags(cmd)
 	return cmd
 }
 
 // findingsSink returns the renderer that --output names.
-func (a *app) findingsSink(files []string) record.Sink {
+func (a *app) findingsSink(files []string) (record.Sink, error) {
 	switch a.output {
-	case "jsonl":
-		return render.NewJSONLines(a.stdout, a.style())
+	case "jsonl", "csv":
+		return a.renderer(false)
 	case "sarif":
-		return render.NewSARIF(a.stdout, a.style(), files)
+		return render.NewSARIF(a.stdout, a.style(), files), nil
 	case "junit":
 		from := record.Severity(cmp.Or(a.failOn, string(record.SeverityWarning)))
-		return render.NewJUnit(a.stdout, a.style(), from)
+		return render.NewJUnit(a.stdout, a.style(), from), nil
 	}
-	return render.NewFindings(a.stdout, a.style())
-}
-
-// findingsOnly keeps other records from a sink.
-type findingsOnly struct{ record.Sink }
-
-func (f *findingsOnly) Write(r record.Record) error {
-	if r.Kind() != record.KindFinding {
-		return nil
-	}
-	return f.Sink.Write(r)
+	return render.NewFindings(a.stdout, a.style()), nil
 }
 
 func (a *app) explain(code string) error {
