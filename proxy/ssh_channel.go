@@ -28,10 +28,11 @@ type sshChannel struct {
 	started   chan struct{}
 	startOnce sync.Once
 
-	bytes [2]atomic.Int64
-	mu    sync.Mutex // guards what follows
-	rec   record.SSHChannel
-	inner dissect.Stream // reads the channel's bytes, nil if nothing does
+	bytes   [2]atomic.Int64
+	mu      sync.Mutex // guards what follows
+	rec     record.SSHChannel
+	running bool           // a program was started
+	inner   dissect.Stream // reads the channel's bytes, nil if nothing does
 }
 
 // openedChannel is the answer to a channel that was opened.
@@ -62,6 +63,9 @@ func (m *sshMux) passChannel(dir dissect.Dir, asked ssh.NewChannel, number uint3
 	c := &sshChannel{m: m, opener: dir, started: make(chan struct{}), label: fmt.Sprintf("channel %d", number)}
 	c.describe(asked, number)
 	there := m.openAt(dir.Other(), asked.ChannelType(), asked.ExtraData())
+	if asked.ChannelType() == "session" {
+		m.opening[dir].end()
+	}
 	if there.err != nil {
 		reason, text := ssh.ConnectionFailed, "the other side is gone"
 		var refused *ssh.OpenChannelError
@@ -108,22 +112,92 @@ func (c *sshChannel) pass(dir dissect.Dir) {
 	src, dst := c.channels[dir], c.channels[dir.Other()]
 	var data, all sync.WaitGroup
 	copied := make(chan struct{})
+	ended := make(chan struct{})
 	data.Go(func() { c.copy(dir, dst, src, true) })
 	data.Go(func() { c.copy(dir, dst.Stderr(), src.Stderr(), false) })
 	all.Go(func() {
 		data.Wait()
 		close(copied)
-		_ = dst.CloseWrite()
-		c.endInner(dir)
 	})
 	all.Go(func() {
-		c.m.inOrder(c.requests[dir], func(q *ssh.Request) { c.passRequest(dir, q, copied) })
+		c.passRequests(dir, copied, func() {
+			_ = dst.CloseWrite()
+			c.endInner(dir)
+			close(ended)
+		})
 		// No more requests: the side has closed the channel.
 		c.closedBy(dir)
 		c.start()
 	})
 	all.Wait()
+	<-ended
 	_ = dst.Close()
+}
+
+// passRequests passes on the requests of one side, and calls eof in its place
+// among them.
+//
+// OpenSSH's client closes a channel as soon as both directions have ended, and
+// the implementation answers that at once, so an exit status that comes behind
+// the end of the output would be lost. Servers send the two in either order;
+// so the end of a program's output waits for its exit status.
+func (c *sshChannel) passRequests(dir dissect.Dir, copied <-chan struct{}, eof func()) {
+	line := c.m.newLine()
+	defer line.close()
+	requests := c.requests[dir]
+	ending := copied
+	var late <-chan time.Time
+	exited := false
+	add := func(q *ssh.Request, ok bool) bool {
+		if !ok {
+			requests, exited = nil, true
+			c.start() // nothing will be started any more
+			return false
+		}
+		exited = exited || q.Type == "exit-status" || q.Type == "exit-signal"
+		line.add(func() { c.passRequest(dir, q, copied) })
+		return true
+	}
+	for requests != nil || ending != nil || late != nil {
+		select {
+		case q, ok := <-requests:
+			add(q, ok)
+		case <-ending:
+			ending = nil
+			// The requests that came before the end are here.
+			for more := requests != nil; more; {
+				select {
+				case q, ok := <-requests:
+					more = add(q, ok)
+				default:
+					more = false
+				}
+			}
+			wait := time.Duration(0)
+			if c.program(dir) {
+				wait = exitTime
+			}
+			late = time.After(wait)
+		case <-late:
+			late = nil
+			line.must(eof)
+		}
+		if late != nil && exited {
+			late = nil
+			line.must(eof)
+		}
+	}
+}
+
+// exitTime is how long the end of a program's output waits for its exit status.
+const exitTime = 2 * time.Second
+
+// program reports whether a program speaks in this direction, whose exit status
+// is to be expected.
+func (c *sshChannel) program(dir dissect.Dir) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.running && dir != c.opener
 }
 
 const sshCopyBuffer = 64 << 10

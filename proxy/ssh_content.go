@@ -97,7 +97,7 @@ func (c *sshChannel) noteRequest(dir dissect.Dir, q *ssh.Request) (starts bool) 
 			r.Terminal = fmt.Sprintf("%s %dx%d", clipText(m.Term, 64), m.Columns, m.Rows)
 		}
 	case "shell":
-		r.What = "interactive"
+		r.What, c.running = "interactive", true
 		return true
 	case "exec":
 		var m struct{ Command string }
@@ -106,6 +106,7 @@ func (c *sshChannel) noteRequest(dir dissect.Dir, q *ssh.Request) (starts bool) 
 			r.What = commandKind(m.Command)
 		}
 		c.read(r.What)
+		c.running = true
 		return true
 	case "subsystem":
 		var m struct{ Name string }
@@ -116,6 +117,7 @@ func (c *sshChannel) noteRequest(dir dissect.Dir, q *ssh.Request) (starts bool) 
 			}
 		}
 		c.read(r.What)
+		c.running = true
 		return true
 	}
 	return false
@@ -156,6 +158,7 @@ func (c *sshChannel) answered(ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !ok {
+		c.running = false
 		c.rec.Reason += "; the other side refused to start it"
 	}
 }

@@ -49,9 +49,10 @@ type sshMux struct {
 
 	over     [2]chan struct{} // a leg has ended
 	flowing  [2]flights       // what is on its way, by direction
+	opening  [2]flights       // sessions that are being opened, by who opens
 	running  sync.WaitGroup
 	mu       sync.Mutex
-	open     int
+	channels int
 	numbers  uint32
 	endOnce  sync.Once
 	overflow sync.Once
@@ -63,8 +64,7 @@ func (m *sshMux) run() {
 	m.over = [2]chan struct{}{make(chan struct{}), make(chan struct{})}
 	for dir := range m.ends {
 		m.running.Go(func() { m.watch(dissect.Dir(dir)) })
-		m.running.Go(func() { m.passRequests(dissect.Dir(dir)) })
-		m.running.Go(func() { m.passChannels(dissect.Dir(dir)) })
+		m.running.Go(func() { m.pass(dissect.Dir(dir)) })
 	}
 	m.running.Wait()
 }
@@ -102,20 +102,63 @@ func (m *sshMux) ended(dir dissect.Dir, err error) {
 	}
 }
 
-// passRequests passes on global requests of one side with their answers, in
-// order.
-func (m *sshMux) passRequests(dir dissect.Dir) {
-	m.inOrder(m.ends[dir].requests, func(q *ssh.Request) {
-		if ownKeys(q.Type) {
-			_ = q.Reply(false, nil)
-			return
+// pass takes what one side opens and asks for.
+//
+// Channels and requests come in two queues, and of their order only this is
+// left: when a request is here, the channels that were opened before it are
+// too. It matters for "no more sessions", which OpenSSH sends on the heels of
+// the session that it opens.
+func (m *sshMux) pass(dir dissect.Dir) {
+	channels, requests := m.ends[dir].channels, m.ends[dir].requests
+	line := m.newLine()
+	defer line.close()
+	open := func(c ssh.NewChannel, ok bool) {
+		if ok {
+			m.open(dir, c)
+		} else {
+			channels = nil
 		}
-		ok, payload, err := m.ends[dir.Other()].conn.SendRequest(q.Type, q.WantReply, q.Payload)
-		if err != nil {
-			ok, payload = false, nil
+	}
+	for channels != nil || requests != nil {
+		select {
+		case c, ok := <-channels:
+			open(c, ok)
+		case q, ok := <-requests:
+			if !ok {
+				requests = nil
+				continue
+			}
+			for more := channels != nil; more; {
+				select {
+				case c, ok := <-channels:
+					open(c, ok)
+					more = ok
+				default:
+					more = false
+				}
+			}
+			line.add(func() { m.passRequest(dir, q) })
 		}
-		_ = q.Reply(ok, payload)
-	})
+	}
+}
+
+// passRequest passes on a global request with its answer.
+func (m *sshMux) passRequest(dir dissect.Dir, q *ssh.Request) {
+	if ownKeys(q.Type) {
+		_ = q.Reply(false, nil)
+		return
+	}
+	if q.Type == "no-more-sessions@openssh.com" {
+		select {
+		case <-m.opening[dir].landed():
+		case <-m.over[dir.Other()]:
+		}
+	}
+	ok, payload, err := m.ends[dir.Other()].conn.SendRequest(q.Type, q.WantReply, q.Payload)
+	if err != nil {
+		ok, payload = false, nil
+	}
+	_ = q.Reply(ok, payload)
 }
 
 // ownKeys reports whether a request is about the host keys of the connection
@@ -125,55 +168,73 @@ func ownKeys(request string) bool {
 	return request == "hostkeys-00@openssh.com" || request == "hostkeys-prove-00@openssh.com"
 }
 
-// inOrder calls pass with each request, one at a time. It takes requests off
-// their connection at once: one that waits for its answer must not keep the
-// connection from being read, or two peers could wait for each other for ever.
-func (m *sshMux) inOrder(requests <-chan *ssh.Request, pass func(*ssh.Request)) {
-	queue := make(chan *ssh.Request, maxSSHQueue)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for q := range queue {
-			pass(q)
-		}
-	})
-	for q := range requests {
-		select {
-		case queue <- q:
-		default:
-			m.overflow.Do(func() {
-				m.s.fail("proxy_ssh_requests", dissect.ClientToServer, fmt.Sprintf("more than %d requests wait for an answer", maxSSHQueue))
-			})
-		}
+// open opens for a channel of one side one at the other.
+func (m *sshMux) open(dir dissect.Dir, c ssh.NewChannel) {
+	m.mu.Lock()
+	full := m.channels >= maxSSHChannels
+	if !full {
+		m.channels++
+		m.numbers++
 	}
-	close(queue)
-	wg.Wait()
+	number := m.numbers - 1
+	m.mu.Unlock()
+	if full {
+		m.s.r.anomaly("proxy_ssh_channels", dir, fmt.Sprintf("more than %d channels are open", maxSSHChannels))
+		_ = c.Reject(ssh.ResourceShortage, "sniff: too many channels")
+		return
+	}
+	if c.ChannelType() == "session" {
+		m.opening[dir].begin()
+	}
+	// The other side may take long to answer (a forwarded connection to a host
+	// that is down), and the others must not wait for that.
+	m.running.Go(func() {
+		m.passChannel(dir, c, number)
+		m.mu.Lock()
+		m.channels--
+		m.mu.Unlock()
+	})
 }
 
-// passChannels opens for each channel of one side one at the other.
-func (m *sshMux) passChannels(dir dissect.Dir) {
-	for c := range m.ends[dir].channels {
-		m.mu.Lock()
-		full := m.open >= maxSSHChannels
-		if !full {
-			m.open++
-			m.numbers++
-		}
-		number := m.numbers - 1
-		m.mu.Unlock()
-		if full {
-			m.s.r.anomaly("proxy_ssh_channels", dir, fmt.Sprintf("more than %d channels are open", maxSSHChannels))
-			_ = c.Reject(ssh.ResourceShortage, "sniff: too many channels")
-			continue
-		}
-		// The other side may take long to answer (a forwarded connection to a
-		// host that is down), and the others must not wait for that.
-		m.running.Go(func() {
-			m.passChannel(dir, c, number)
-			m.mu.Lock()
-			m.open--
-			m.mu.Unlock()
+// sshLine does things one at a time and in order, beside the one who adds them:
+// a request that waits for its answer must not keep the connection from being
+// read, or two peers could wait for each other for ever.
+type sshLine struct {
+	m     *sshMux
+	queue chan func()
+	done  chan struct{}
+}
+
+func (m *sshMux) newLine() *sshLine {
+	l := &sshLine{m: m, queue: make(chan func(), maxSSHQueue), done: make(chan struct{})}
+	go l.run()
+	return l
+}
+
+func (l *sshLine) run() {
+	defer close(l.done)
+	for f := range l.queue {
+		f()
+	}
+}
+
+func (l *sshLine) add(f func()) {
+	select {
+	case l.queue <- f:
+	default:
+		l.m.overflow.Do(func() {
+			l.m.s.fail("proxy_ssh_requests", dissect.ClientToServer, fmt.Sprintf("more than %d requests wait for an answer", maxSSHQueue))
 		})
 	}
+}
+
+// must adds what may wait, but not be left out.
+func (l *sshLine) must(f func()) { l.queue <- f }
+
+// close waits until everything was done.
+func (l *sshLine) close() {
+	close(l.queue)
+	<-l.done
 }
 
 // flights counts what is on its way. Unlike a WaitGroup it may be waited for
