@@ -48,8 +48,9 @@ type Family struct {
 // Observer sees records in order.
 type Observer interface {
 	// See is given every record of the session but the last (its
-	// *record.Session), from the family's first one on. Credentials, anomalies
-	// and TLS handshakes that stood before that first one are given too.
+	// *record.Session), from the family's first one on. What stood before that
+	// first one (credentials, anomalies, TLS handshakes, records of the
+	// carrier) is given too, in order and in bounded number.
 	See(r record.Record, rep *Reporter)
 	// End is given the session's own record, for an observer of the whole run
 	// nil when the run is over.

@@ -11,7 +11,8 @@ import (
 // soapFamily judges calls: faults and where they arose, answers that are no
 // SOAP, damage, time, and what is unsafe.
 func soapFamily() Family {
-	return Family{Name: "soap", Codes: soapCodes(), Session: func() Observer { return &soapObserver{failed: map[string]*record.SOAPCall{}} }}
+	return Family{Name: "soap", Codes: soapCodes(), Session: func() Observer { return &soapObserver{} },
+		Whole: func() Observer { return &soapWhole{failed: map[string]*record.SOAPCall{}} }}
 }
 
 const (
@@ -21,27 +22,27 @@ const (
 	bigEnvelope = 10 << 20
 	// clockSlack is how far clocks may differ before it is said.
 	clockSlack = 5 * time.Minute
-	// maxFailed bounds the calls that are remembered to see them repeated.
-	maxFailed = 256
 )
 
 type soapObserver struct {
-	failed     map[string]*record.SOAPCall
 	unanswered []*record.SOAPCall
+	slow       []*record.SOAPCall
 	tls        bool
+	exchange   *record.HTTPExchange // the last one
 }
 
 func (o *soapObserver) See(r record.Record, rep *Reporter) {
 	switch r := r.(type) {
 	case *record.TLSHandshake:
 		o.tls = true
+	case *record.HTTPExchange:
+		o.exchange = r
 	case *record.SOAPCall:
 		o.call(r, rep)
 	}
 }
 
 func (o *soapObserver) call(c *record.SOAPCall, rep *Reporter) {
-	o.repeated(c, rep)
 	switch {
 	case c.Fault != nil:
 		o.fault(c, rep)
@@ -58,9 +59,10 @@ func (o *soapObserver) call(c *record.SOAPCall, rep *Reporter) {
 	if c.Replayed != nil {
 		rep.Raise("soap.replay", fmt.Sprintf("%s repeats the %s of %s, %s later", c.Name(), c.Replayed.By, c.Replayed.Operation, c.Replayed.After), c)
 	}
-	if c.Latency > slowCall {
-		rep.Raise("soap.slow", slowTitle(c), c)
+	if c.Latency > slowCall && len(o.slow) < maxSlow {
+		o.slow = append(o.slow, c)
 	}
+	o.actionMissing(c, rep)
 	o.message(c, c.Request, "request", rep)
 	o.message(c, c.Response, "response", rep)
 	o.cut(c, rep)
@@ -180,31 +182,18 @@ func refusal(c *record.SOAPCall) string {
 	return ""
 }
 
-// slowTitle says where the time of a call went.
-func slowTitle(c *record.SOAPCall) string {
-	who, part := "the service", c.Waiting
-	if c.Sending > part {
-		who, part = "the client's sending", c.Sending
-	}
-	if c.Receiving > part {
-		who, part = "the sending of the answer", c.Receiving
-	}
-	return fmt.Sprintf("%s took %s, %s of it in %s", c.Name(), c.Latency, part, who)
-}
-
-// repeated finds calls that are sent again, byte for byte, after a failure.
-func (o *soapObserver) repeated(c *record.SOAPCall, rep *Reporter) {
-	if c.Request == nil || c.Request.Content == nil || c.Request.Content.SHA256 == "" || c.Request.Partial {
+// actionMissing finds calls of SOAP 1.1 without the field that it demands.
+func (o *soapObserver) actionMissing(c *record.SOAPCall, rep *Reporter) {
+	x := o.exchange
+	if x == nil || c.Form != "soap" || c.Version != "1.1" || c.Request == nil || c.Action != "" || x.Offset != c.Offset || x.Method != "POST" || c.State == record.HTTPRequestCut {
 		return
 	}
-	key := c.Endpoint + " " + c.Request.Content.SHA256
-	if before := o.failed[key]; before != nil {
-		after := record.Between(before.Time, c.Time)
-		rep.Raise("soap.repeated", fmt.Sprintf("%s was sent again %s after the first time (%s)", c.Name(), after, before.Summary()), c)
+	for _, f := range x.RequestHeaders {
+		if strings.EqualFold(f.Name, "SOAPAction") {
+			return // empty: the meaning is the URL's
+		}
 	}
-	if (c.Unanswered || c.Status >= 500) && len(o.failed) < maxFailed {
-		o.failed[key] = c
-	}
+	rep.Raise("soap.action_missing", fmt.Sprintf("%s was called without a SOAPAction field", c.Name()), c)
 }
 
 // cut judges exchanges that end in the middle.
@@ -220,6 +209,9 @@ func (o *soapObserver) cut(c *record.SOAPCall, rep *Reporter) {
 }
 
 func (o *soapObserver) End(s *record.Session, rep *Reporter) {
+	for _, c := range o.slow {
+		rep.Raise("soap.slow", slowTitle(c, s), c)
+	}
 	if s.OneSided || s.End == record.EndOpen || s.ServerSide.Missing > 0 {
 		return
 	}

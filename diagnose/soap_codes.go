@@ -113,6 +113,12 @@ func soapCodes() []Info {
 			Reference:   "WS-Addressing 1.0 SOAP binding, section 6.1",
 		},
 		{
+			Code: "soap.action_missing", Severity: record.SeverityNotice,
+			Explanation: "A call of SOAP 1.1 over HTTP came without the SOAPAction field, which it must have. Services that dispatch by it, and firewalls that filter by it, refuse the call.",
+			Advice:      "Send SOAPAction with the value of the WSDL's binding, in quotes; an empty one is written \"\".",
+			Reference:   "SOAP 1.1, section 6.1.1; WS-I Basic Profile 1.1, R1109",
+		},
+		{
 			Code: "soap.entity_attack", Severity: record.SeverityCritical,
 			Explanation: "The document declares entities that read files or fetch from the network, or that grow when they are expanded. Parsers that follow them give away data or run out of memory.",
 			Advice:      "Find out who sent it. Turn off DTDs in the service's XML parser; SOAP forbids them.",

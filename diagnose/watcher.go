@@ -20,11 +20,38 @@ type Watcher struct {
 type watched struct {
 	observers []Observer // by family; nil while the family is asleep
 	rep       *Reporter
-	early     []record.Record
+	early     []record.Record // the first records, for families still asleep
+	late      []record.Record // the last ones behind those, the oldest at next
+	next      int
 }
 
-// maxEarly bounds the records that are kept for families still asleep.
+// maxEarly bounds the records that are kept for families still asleep: so many
+// of the first and so many of the last. A carrier's records stand before those
+// of what it carries (http.exchange before soap.call), and another family has
+// woken by then.
 const maxEarly = 16
+
+// keep remembers a record for families that wake later.
+func (s *watched) keep(r record.Record) {
+	switch {
+	case len(s.early) < maxEarly:
+		s.early = append(s.early, r)
+	case len(s.late) < maxEarly:
+		s.late = append(s.late, r)
+	default:
+		s.late[s.next] = r
+		s.next = (s.next + 1) % maxEarly
+	}
+}
+
+// replay shows an observer what was kept, in order.
+func (s *watched) replay(o Observer) {
+	for _, list := range [...][]record.Record{s.early, s.late[s.next:], s.late[:s.next]} {
+		for _, r := range list {
+			o.See(r, s.rep)
+		}
+	}
+}
 
 // NewWatcher returns a watcher over all families that writes to next.
 func NewWatcher(next record.Sink, families []Family) *Watcher {
@@ -53,22 +80,16 @@ func (w *Watcher) Write(r record.Record) error {
 		w.sessions[h.Session] = s
 	}
 	family, _, _ := strings.Cut(string(r.Kind()), ".")
-	awake := false
 	for i, f := range w.families {
 		if s.observers[i] == nil && f.Session != nil && (f.Name == family || f.Name == "tcp") {
 			s.observers[i] = f.Session()
-			for _, e := range s.early {
-				s.observers[i].See(e, s.rep)
-			}
+			s.replay(s.observers[i])
 		}
 		if s.observers[i] != nil {
 			s.observers[i].See(r, s.rep)
-			awake = awake || f.Name != "tcp"
 		}
 	}
-	if !awake && len(s.early) < maxEarly {
-		s.early = append(s.early, r)
-	}
+	s.keep(r)
 	for _, o := range w.whole {
 		o.See(r, w.wholeRep)
 	}
