@@ -52,13 +52,17 @@ func (a *app) analyseFrom(reader *capture.Reader, sink record.Sink, keep int, st
 	}
 	bodies := content.New(content.Config{Loads: loads(secrets, contracts), Keep: keep, Store: store})
 	defer bodies.Close()
+	keys, err := a.ssh.keys()
+	if err != nil {
+		return err
+	}
 	families, err := a.families()
 	if err != nil {
 		return err
 	}
 	watcher := diagnose.NewWatcher(a.watchFindings(sink), families)
 	engine := flow.New(flow.Config{
-		Protocols: protocols(),
+		Protocols: protocols(keys),
 		TLS:       layer,
 		Content:   bodies,
 		Sink:      watcher,

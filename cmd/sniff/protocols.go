@@ -13,14 +13,16 @@ import (
 )
 
 // protocols is the list that the engine probes, in this order. A new protocol
-// is one folder under dissect and one line here.
-func protocols() []dissect.Protocol {
+// is one folder under dissect and one line here. sshKeys may be nil.
+func protocols(sshKeys *ssh.KeyLog) []dissect.Protocol {
 	return []dissect.Protocol{
-		ssh.Protocol(),
+		ssh.Config{Keys: sshKeys}.Protocol(),
 		http.Protocol(),
 		smtp.Protocol(),
 		ftp.Protocol(),
-		sftp.Protocol(), // inside of SSH only: its probe takes nothing
+		// Inside of SSH only; their probes take nothing.
+		sftp.Protocol(),
+		sftp.SCP(),
 	}
 }
 

@@ -238,7 +238,7 @@ func (a *app) proxyConfig(p proxyFlags) (cfg proxy.Config, open closers, err err
 	watcher := diagnose.NewWatcher(a.watchFindings(sink), diagnose.Families())
 	open = append(open, watcher)
 	cfg.Engine = flow.New(flow.Config{
-		Protocols: protocols(),
+		Protocols: protocols(nil),
 		TLS:       layer,
 		Content:   bodies,
 		Sink:      watcher,

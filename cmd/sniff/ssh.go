@@ -9,22 +9,42 @@ import (
 	"github.com/spf13/cobra"
 
 	"sniff/diagnose"
+	"sniff/dissect/ssh"
 	"sniff/record"
 )
 
 // sshFlags are what the user knows about the SSH servers that are seen.
 type sshFlags struct {
+	keylog     string
 	knownHosts []string
 	policy     string
 }
 
 func (s *sshFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.keylog, "ssh-keylog", "", "SSH key log `FILE` (Wireshark's format: COOKIE SHARED_SECRET|PRIVATE_KEY KEY) to decrypt with")
 	if cmd.Name() == "export" {
 		return // its --known-hosts says what to write, and it prints no findings
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&s.knownHosts, "known-hosts", nil, "check SSH host keys against this known_hosts `FILE`; repeatable")
 	f.StringVar(&s.policy, "policy", "", "check SSH algorithms and key sizes against this policy `FILE` (YAML)")
+}
+
+// keys reads the key log; nil when there is none.
+func (s *sshFlags) keys() (*ssh.KeyLog, error) {
+	if s.keylog == "" {
+		return nil, nil
+	}
+	f, err := os.Open(s.keylog)
+	if err != nil {
+		return nil, inputError{err}
+	}
+	defer f.Close()
+	log, err := ssh.ReadKeyLog(f)
+	if err != nil {
+		return nil, inputError{fmt.Errorf("%s: %w", s.keylog, err)}
+	}
+	return log, nil
 }
 
 // families returns all families of findings, and those that the flags ask for.

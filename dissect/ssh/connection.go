@@ -139,6 +139,7 @@ func (c *connection) open(d *dissector, dir dissect.Dir, r *reader, at record.St
 	if dir == dissect.ServerToClient {
 		ch.label += " of the server"
 	}
+	x.Substream = ch.label
 	if old := c.ids[dir][x.Number]; old != nil {
 		d.violate("ssh_channel_reused", dir, at, fmt.Sprintf("channel %d is opened again before it was closed", x.Number))
 		old.end(d, c, "", "")
