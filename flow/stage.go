@@ -40,6 +40,7 @@ type stage struct {
 	tls       *record.TLSHandshake // of the layer around the stage
 	inTLS     bool                 // the stream began inside TLS
 	upgrading bool                 // Upgrade was asked, who does the TLS is open
+	answered  bool                 // it was the server's answer that agreed on it
 	nested    bool                 // its stream is not the connection's
 	label     string               // names a nested stream
 

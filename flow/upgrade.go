@@ -14,6 +14,7 @@ import (
 const (
 	tlsRead   = "read"
 	tlsOpaque = "opaque"
+	tlsClear  = "clear"
 )
 
 // maxGate is how far a stream that was upgraded to TLS is searched for its
@@ -24,7 +25,7 @@ const maxGate = 4 << 10
 // as was just said in direction dir. Who does it is decided by what comes
 // next: Session.Intercepted, or bytes.
 func (st *stage) upgrade(dir dissect.Dir) {
-	st.upgrading = true
+	st.upgrading, st.answered = true, dir == dissect.ServerToClient
 	for d := range st.dirs {
 		st.dirs[d].held = false
 		st.dirs[d].gated = true
@@ -149,6 +150,9 @@ func (st *stage) openGate(dir dissect.Dir, last bool) bool {
 	if startsTLS(h.unread) {
 		h.gated = false
 		return true
+	}
+	if dir == dissect.ServerToClient && !last && len(h.unread) > 0 && st.goesOnInTheClear() {
+		return false
 	}
 	n := findTLS(h.unread)
 	if n < 0 && len(h.unread) < maxGate && !last {

@@ -174,3 +174,24 @@ func TestTLSInMidstreamIsOpaque(t *testing.T) {
 		t.Errorf("protocol %q, TLS %q", rec.Protocol, rec.TLS)
 	}
 }
+
+// TestDecryptedBeforeItWasCaptured: the agreement stands in the capture, and
+// behind it the plaintext.
+func TestDecryptedBeforeItWasCaptured(t *testing.T) {
+	for _, chunk := range []int{1, 3, 1000} {
+		b := newBench(t, Config{TLS: newXorTLS}, toyConn)
+		startTLS(b)
+		for _, part := range []struct {
+			say  func(string) *bench
+			text string
+		}{{b.c, "one\n"}, {b.r, "yes\n"}, {b.c, "two\n"}, {b.r, "fine\n"}} {
+			for i := 0; i < len(part.text); i += chunk {
+				part.say(part.text[i:min(i+chunk, len(part.text))])
+			}
+		}
+		b.want("C HOLD", "S UPGRADE", "C one", "S yes", "C two", "S fine")
+		if rec := b.close(); rec.TLS != "clear" || rec.OpaqueFrom != nil {
+			t.Errorf("session: TLS %q, opaque from %v", rec.TLS, rec.OpaqueFrom)
+		}
+	}
+}

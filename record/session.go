@@ -30,7 +30,7 @@ type Session struct {
 	Orientation string           `json:"orientation" doc:"how the client was told from the server: handshake, content, port, first"`
 	Parent      string           `json:"parent,omitempty" doc:"id of the session that announced this one"`
 	Layers      []string         `json:"layers,omitempty" doc:"what the stream was wrapped in, outermost first: proxy, tls"`
-	TLS         string           `json:"tls,omitempty" doc:"read (decrypted) or opaque, when the session is or becomes TLS"`
+	TLS         string           `json:"tls,omitempty" doc:"read (decrypted), opaque, or clear (agreed on, and decrypted before it was captured), when the session is or becomes TLS"`
 	Proxied     *ProxyHeader     `json:"proxied,omitempty" doc:"PROXY protocol header in front of the stream"`
 	ClientSide  SideStats        `json:"client_side" doc:"what the client sent"`
 	ServerSide  SideStats        `json:"server_side" doc:"what the server sent"`
