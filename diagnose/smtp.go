@@ -40,6 +40,7 @@ type smtpObserver struct {
 	messages   []*record.SMTPMessage // that were lost
 	oneSided   bool
 	replies    int
+	own        *record.SMTPExchange // the end of data that was answered for each recipient
 }
 
 func (o *smtpObserver) See(r record.Record, rep *Reporter) {
@@ -88,10 +89,8 @@ func (o *smtpObserver) exchange(x *record.SMTPExchange, rep *Reporter) {
 	if x.Reply.Code >= 400 {
 		o.refusal(x, rep)
 	}
-	for _, r := range x.Further {
-		if r.Code >= 400 {
-			o.raise(smtpRefusal(x.Verb, r), "message not taken for one recipient", x, r, rep)
-		}
+	if len(x.Further) > 0 {
+		o.own = x // whose reply is whose, the message knows
 	}
 }
 
@@ -295,6 +294,13 @@ func (o *smtpObserver) anomaly(a *record.Anomaly, rep *Reporter) {
 func (o *smtpObserver) message(m *record.SMTPMessage, rep *Reporter) {
 	if m.Outcome == record.MailUnknown && len(o.messages) < maxFindings {
 		o.messages = append(o.messages, m)
+	}
+	if x := o.own; x != nil && x.Message == m.Sequence {
+		for i := range m.To {
+			if r := m.To[i].Final; r != nil && r.Code >= 400 && r != x.Reply {
+				o.raise(smtpRefusal(x.Verb, r), "message not taken for "+m.To[i].Address, x, r, rep)
+			}
+		}
 	}
 	name := m.From + " to " + recipientsOf(m)
 	if o.limit > 0 && m.Size > o.limit && size(m.Options) <= o.limit {

@@ -200,7 +200,7 @@ func next(tries []*smtpTry, last int, story []*smtpTry) int {
 		if visited(story, t.session.Server.Addr()) || !follows(before, t, wait) {
 			continue
 		}
-		if found >= 0 && !sameEnvelope(tries[found], t) {
+		if found >= 0 && tries[found].from != "" && t.from != "" && !sameEnvelope(tries[found], t) {
 			return -1
 		}
 		if found < 0 {

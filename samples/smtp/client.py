@@ -5,6 +5,7 @@ usage: client.py HOST PORT CASE
 """
 import smtplib
 import socket
+import ssl
 import sys
 from email.message import EmailMessage
 
@@ -52,7 +53,32 @@ if case == "several-messages":
     c.rset()
     c.sendmail("", ["bob@server.example"], message(4))
     c.quit()
-elif case in ("pipelined", "bdat", "bdat-zero-last", "smuggling", "lost-in-data", "lost-after-dot", "refused-recipients"):
+elif case in ("next-server-full", "next-server-takes-it"):
+    # As a mail server goes through the hosts of a domain (RFC 5321, section 5.1).
+    to = "full@server.example" if case == "next-server-full" else "bob@server.example"
+    for server in "192.0.2.21", "192.0.2.22", host:
+        try:
+            c = smtplib.SMTP(server, port, local_hostname="client.example", timeout=4)
+            c.sendmail("alice@client.example", [to], message(1))
+            c.quit()
+            break
+        except (OSError, smtplib.SMTPException):
+            pass
+elif case in ("starttls", "starttls-tls12", "implicit-tls"):
+    # The key log is the one that SSLKEYLOGFILE names.
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if case == "implicit-tls":
+        c = smtplib.SMTP_SSL(host, port, local_hostname="client.example", context=context)
+    else:
+        if case == "starttls-tls12":
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
+        c = smtplib.SMTP(host, port, local_hostname="client.example")
+        c.starttls(context=context)
+    c.login("alice", "wonderland")
+    c.sendmail("alice@client.example", ["bob@server.example"], message(1, 4096))
+    c.quit()
+elif case in ("pipelined", "prdr", "bdat", "bdat-zero-last", "smuggling", "lost-in-data", "lost-after-dot", "refused-recipients"):
     r = Raw()
     r.reply()
     r.say(b"EHLO client.example\r\n")
@@ -79,6 +105,11 @@ elif case in ("pipelined", "bdat", "bdat-zero-last", "smuggling", "lost-in-data"
         r.say(envelope, 2)
         r.say(b"BDAT %d\r\n" % len(body) + body)
         r.say(b"BDAT 0 LAST\r\n")
+        r.say(b"QUIT\r\n")
+    elif case == "prdr":
+        r.say(b"MAIL FROM:<alice@client.example> PRDR\r\n")
+        r.say(b"RCPT TO:<bob@server.example>\r\nRCPT TO:<carol@server.example>\r\nDATA\r\n", 3)
+        r.say(stuffed(message(1)), 4)  # 353, one for each recipient, the last
         r.say(b"QUIT\r\n")
     elif case == "smuggling":
         r.say(envelope + b"DATA\r\n", 3)
