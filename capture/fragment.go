@@ -48,7 +48,7 @@ type datagram struct {
 	cut     []byteRange // parts that were on the wire but not captured
 	length  int         // -1 until the last fragment has come
 	proto   uint8       // what the first fragment says
-	pieces  []uint64 // numbers of the packets that brought fragments
+	pieces  []uint64    // numbers of the packets that brought fragments
 	element *list.Element
 }
 

@@ -110,7 +110,7 @@ func (p *page) run(t *testing.T, command string) (printed string, ours bool) {
 	if !isOurs {
 		return "", false
 	}
-	stdout, stderr, status := sniff(t, nil, words(args)...)
+	stdout, stderr, status := sniff(t, nil, commandWords(args)...)
 	if status == exitUsage || status == exitDamaged {
 		t.Errorf("%s: exit status %d, standard error %q", command, status, stderr)
 	}
@@ -142,8 +142,8 @@ func excerpt(shown, printed string) bool {
 	return true
 }
 
-// words splits a command line; single and double quotes hold words together.
-func words(line string) []string {
+// commandWords splits a command line; single and double quotes hold words together.
+func commandWords(line string) []string {
 	var out []string
 	var word strings.Builder
 	var quote rune

@@ -110,7 +110,7 @@ read is still reported).`,
   sniff creds *.pcapng                  who logged in, and how openly`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          unknownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
@@ -122,7 +122,8 @@ read is still reported).`,
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "no progress and no notes on standard error")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "more on standard error: what was skipped and why")
 	root.AddCommand(a.readCommand(), a.showCommand(), a.credsCommand(), a.findingsCommand(), a.soapCommand(), a.exportCommand(), a.liveCommand(),
-		a.proxyCommand(), a.caCommand(), a.schemaCommand())
+		a.proxyCommand(), a.caCommand(), a.schemaCommand(), a.manCommand())
+	a.complete(root)
 	return root
 }
 
