@@ -225,28 +225,32 @@ func exitCode(err error) int {
 	return 0
 }
 
-// TestOpenSSHBulk sends 50 MB each way and on the error stream, with keys
-// renewed every megabyte: nothing may stall or be lost.
+// TestOpenSSHBulk sends 50 MB each way and on the error stream, and some more
+// with keys renewed every megabyte: nothing may stall or be lost.
 func TestOpenSSHBulk(t *testing.T) {
 	o := startOpenSSH(t, nil)
 	const size = 50 << 20
-	for _, c := range []struct{ name, command string }{
-		{"stdout", "head -c 52428800 /dev/zero"},
-		{"stderr", "head -c 52428800 /dev/zero >&2"},
-		{"both", "head -c 52428800 /dev/zero >&2 & head -c 52428800 /dev/zero; wait"},
+	for _, c := range []struct {
+		name, command string
+		out, errs     int
+		options       []string
+	}{
+		{"stdout", "head -c 52428800 /dev/zero", size, 0, nil},
+		{"stderr", "head -c 52428800 /dev/zero >&2", 0, size, nil},
+		{"both", "head -c 5242880 /dev/zero >&2 & head -c 5242880 /dev/zero; wait", 5 << 20, 5 << 20, []string{"-o", "RekeyLimit=1M"}},
 	} {
-		out, errs, err := o.ssh(nil, []string{"-o", "RekeyLimit=1M"}, c.command)
+		out, errs, err := o.ssh(nil, c.options, c.command)
 		if err != nil {
 			t.Errorf("%s: %v: %.200s", c.name, err, errs)
 		}
-		if want := map[string][2]int{"stdout": {size, 0}, "stderr": {0, size}, "both": {size, size}}[c.name]; len(out) != want[0] || len(errs) != want[1] {
-			t.Errorf("%s: %d and %d bytes, want %v", c.name, len(out), len(errs), want)
+		if len(out) != c.out || len(errs) != c.errs {
+			t.Errorf("%s: %d and %d bytes, want %d and %d", c.name, len(out), len(errs), c.out, c.errs)
 		}
 	}
-	sum := sha256.Sum256(make([]byte, size))
-	out, errs, err := o.ssh(bytes.NewReader(make([]byte, size)), []string{"-o", "RekeyLimit=1M"}, "sha256sum")
-	if want := fmt.Sprintf("%x", sum); err != nil || !strings.HasPrefix(string(out), want) {
-		t.Errorf("50 MB to the server: %v, %s, %s, want %s", err, out, errs, want)
+	data := make([]byte, 5<<20)
+	out, errs, err := o.ssh(bytes.NewReader(data), []string{"-o", "RekeyLimit=1M"}, "sha256sum")
+	if want := fmt.Sprintf("%x", sha256.Sum256(data)); err != nil || !strings.HasPrefix(string(out), want) {
+		t.Errorf("5 MB to the server: %v, %s, %s, want %s", err, out, errs, want)
 	}
 }
 
@@ -417,5 +421,27 @@ func TestOpenSSHMaster(t *testing.T) {
 	}
 	if n := len(of[*record.SSHChannel](all)); n != 10 {
 		t.Errorf("%d channels, want 10", n)
+	}
+}
+
+func TestDropbear(t *testing.T) {
+	o := startOpenSSH(t, nil)
+	needsSSH(t, "dbclient", "dropbearconvert")
+	key := filepath.Join(o.dir, "dropbear_id")
+	if out, err := exec.Command("dropbearconvert", "openssh", "dropbear", o.key, key).CombinedOutput(); err != nil {
+		t.Fatalf("dropbearconvert: %v: %s", err, out)
+	}
+	out, errs, err := o.run(strings.NewReader("over\n"), "dbclient", "-y", "-y", "-i", key, "-p", o.port(), o.user+"@127.0.0.1", "cat; echo oops >&2; exit 3")
+	if code := exitCode(err); code != 3 || string(out) != "over\n" || !strings.Contains(string(errs), "oops\n") {
+		t.Errorf("status %d, output %q, errors %q", code, out, errs)
+	}
+	all := o.stop()
+	if a := anomalies(all); a != "" {
+		t.Errorf("anomalies: %s", a)
+	}
+	for _, h := range of[*record.SSHHandshake](all) {
+		if h.ClientID == nil || h.ClientID.Software != "Dropbear" || h.ServerID == nil || h.ServerID.Software != "OpenSSH" {
+			t.Errorf("handshake %s", h.Summary())
+		}
 	}
 }

@@ -92,6 +92,10 @@ func (s *sshRelay) serverConfig() *ssh.ServerConfig {
 			s.preAuth = c
 		},
 	}
+	// The implementation's defaults for servers hold algorithms that count as
+	// weak; the proxy must not be the reason for them.
+	good := ssh.SupportedAlgorithms()
+	cfg.KeyExchanges, cfg.Ciphers, cfg.MACs = good.KeyExchanges, good.Ciphers, good.MACs
 	cfg.AddHostKey(s.r.srv.cfg.SSH.HostKey)
 	return cfg
 }
