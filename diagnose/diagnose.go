@@ -38,6 +38,8 @@ type Family struct {
 	// "tcp" sees every session.
 	Name  string
 	Codes []Info
+	// Wakes names further records that wake it; nil: none.
+	Wakes func(record.Record) bool
 	// Session makes the observer of one session; nil for none.
 	Session func() Observer
 	// Whole makes the observer of the whole run; nil for none. It sees every
@@ -61,6 +63,7 @@ type Observer interface {
 func Families() []Family {
 	return []Family{
 		tcpFamily(),
+		tlsFamily(),
 		smtpFamily(),
 		ftpFamily(),
 		sshFamily(),

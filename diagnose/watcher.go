@@ -81,7 +81,7 @@ func (w *Watcher) Write(r record.Record) error {
 	}
 	family, _, _ := strings.Cut(string(r.Kind()), ".")
 	for i, f := range w.families {
-		if s.observers[i] == nil && f.Session != nil && (f.Name == family || f.Name == "tcp") {
+		if s.observers[i] == nil && f.Session != nil && (f.Name == family || f.Name == "tcp" || f.Wakes != nil && f.Wakes(r)) {
 			s.observers[i] = f.Session()
 			s.replay(s.observers[i])
 		}

@@ -1,0 +1,203 @@
+package diagnose
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"sniff/record"
+)
+
+// tlsFamily judges TLS: why a handshake failed, what is wrong with the
+// certificate, and how well the connection is protected.
+func tlsFamily() Family {
+	return Family{
+		Name:    "tls",
+		Codes:   append(tlsHandshakeCodes(), tlsStrengthCodes()...),
+		Wakes:   wakesTLS,
+		Session: func() Observer { return &tlsObserver{} },
+		Whole:   func() Observer { return &tlsWhole{} },
+	}
+}
+
+type tlsObserver struct {
+	hs       *record.TLSHandshake // the first one
+	injected *record.Anomaly      // plaintext behind the agreement to start TLS
+}
+
+func (o *tlsObserver) See(r record.Record, rep *Reporter) {
+	switch r := r.(type) {
+	case *record.TLSHandshake:
+		if o.hs == nil {
+			o.hs = r
+		}
+		if r.Renegotiation && r.Server != nil && !r.Server.SecureReneg {
+			rep.Raise("tls.insecure_renegotiation", fmt.Sprintf("%s and %s renegotiated without the protection of RFC 5746", r.Header.Client.Addr(), r.Header.Server), r)
+		}
+		tlsFailure(r, rep)
+		tlsCertificate(r, rep)
+		tlsStrength(r, rep)
+	case *record.TLSEnd:
+		o.end(r, rep)
+	case *record.Anomaly:
+		if r.Code == "starttls_injection" && o.injected == nil {
+			o.injected = r
+		}
+		tlsAnomaly(r, rep)
+	}
+}
+
+// wakesTLS lets the family see sessions in which TLS was tried and no handshake
+// recorded.
+func wakesTLS(r record.Record) bool {
+	a, ok := r.(*record.Anomaly)
+	return ok && (strings.HasPrefix(a.Code, "tls_") || a.Code == "starttls_injection" || tlsProxyCodes(a.Code) != "")
+}
+
+// tlsProxyCodes returns the finding behind what the proxy reports of its TLS.
+func tlsProxyCodes(anomaly string) string {
+	switch anomaly {
+	case "proxy_client_distrust":
+		return "tls.proxy_client_distrust"
+	case "proxy_upstream_certificate":
+		return "tls.proxy_upstream_certificate"
+	case "proxy_upstream_unverified":
+		return "tls.proxy_upstream_unverified"
+	case "proxy_upstream_tls":
+		return "tls.proxy_upstream_failed"
+	case "proxy_client_tls", "proxy_data_tls":
+		return "tls.proxy_client_failed"
+	}
+	return ""
+}
+
+// tlsAnomaly turns what the dissector and the engine found odd into findings.
+func tlsAnomaly(r *record.Anomaly, rep *Reporter) {
+	if code := tlsProxyCodes(r.Code); code != "" {
+		rep.Raise(code, r.Detail, r)
+		return
+	}
+	switch r.Code {
+	case "tls_plain_answer":
+		rep.Raise("tls.plain_port", fmt.Sprintf("%s was spoken to in TLS and answered in the clear", r.Server), r, record.Plain(r.Detail))
+	case "tls_bad_record":
+		rep.Raise("tls.bad_record", fmt.Sprintf("a record of the %s does not authenticate", r.Dir), r, record.Plain(r.Detail))
+	case "tls_heartbleed":
+		rep.Raise("tls.heartbleed", fmt.Sprintf("the %s of the connection to %s sent a heartbeat that asks for more than it brings", r.Dir, r.Server), r, record.Plain(r.Detail))
+	}
+}
+
+// end judges alerts behind the handshake: in TLS 1.3 the server hears of a
+// refused certificate, and the client of a missing one, only then.
+func (o *tlsObserver) end(e *record.TLSEnd, rep *Reporter) {
+	if o.hs == nil || o.hs.Outcome != "established" {
+		return
+	}
+	for _, a := range e.Alerts {
+		if a.Level == "fatal" {
+			explainAlert(o.hs, a, rep)
+		}
+	}
+}
+
+func (o *tlsObserver) End(s *record.Session, rep *Reporter) {
+	// The families of mail and file transfer say it in their own words.
+	if o.injected != nil && !rep.Has("smtp.plaintext_injected") && !rep.Has("ftp.tls_injection") {
+		rep.Raise("tls.starttls_injection", o.injected.Detail, o.injected)
+	}
+	for _, cause := range []string{"tls.certificate_expired", "tls.certificate_not_yet_valid", "tls.certificate_name", "tls.certificate_self_signed", "tls.certificate_untrusted"} {
+		rep.Explains(cause, "tls.certificate_refused")
+	}
+	rep.Explains("tls.certificate_self_signed", "tls.certificate_untrusted")
+	rep.Explains("tls.missing_intermediate", "tls.certificate_untrusted")
+}
+
+// tlsCertificate judges the server's certificate.
+func tlsCertificate(h *record.TLSHandshake, rep *Reporter) {
+	leaf, c := h.Leaf(), h.Chain
+	if leaf == nil || c == nil {
+		return
+	}
+	who := h.Header.Server.String()
+	if h.ServerName != "" {
+		who = h.ServerName
+	}
+	switch c.Validity {
+	case "expired":
+		rep.Raise("tls.certificate_expired", fmt.Sprintf("the certificate of %s expired on %s, %d days before", who, day(leaf.NotAfter), int(h.Time.Sub(leaf.NotAfter).Hours()/24)), h)
+	case "not_yet_valid":
+		rep.Raise("tls.certificate_not_yet_valid", fmt.Sprintf("the certificate of %s is valid from %s on only", who, day(leaf.NotBefore)), h)
+	default:
+		if left := leaf.NotAfter.Sub(h.Time); left < 7*24*time.Hour {
+			rep.Raise("tls.certificate_expires_soon", fmt.Sprintf("the certificate of %s expires on %s, %d days after this connection", who, day(leaf.NotAfter), int(left.Hours()/24)), h)
+		}
+	}
+	switch c.Matches {
+	case "no":
+		rep.Raise("tls.certificate_name", fmt.Sprintf("%s shows a certificate for %s, the client asked for %s", h.Header.Server, namesOf(leaf), c.Name), h)
+	case "common_name":
+		rep.Raise("tls.certificate_common_name", fmt.Sprintf("the certificate of %s names it in the common name only", who), h)
+	}
+	switch {
+	case leaf.SelfSigned:
+		rep.Raise("tls.certificate_self_signed", fmt.Sprintf("the certificate of %s is self-signed", who), h)
+	case c.Verified == "no" && c.Validity == "valid":
+		rep.Raise("tls.certificate_untrusted", fmt.Sprintf("the certificate of %s, issued by %s, does not verify: %s", who, leaf.Issuer, c.Problem), h)
+	}
+	if c.Missing != "" && !leaf.SelfSigned && c.Verified != "yes" && len(h.Certificates) == 1 {
+		rep.Raise("tls.missing_intermediate", fmt.Sprintf("%s sends its own certificate alone; that of the issuer, %s, is missing", who, c.Missing), h)
+	}
+	if c.Order == "unordered" {
+		rep.Raise("tls.chain_order", fmt.Sprintf("%s sends its chain of %d certificates in the wrong order", who, len(h.Certificates)), h)
+	}
+	weakCertificates(h, who, rep)
+	if h.OCSP != nil && h.OCSP.Status == "revoked" {
+		rep.Raise("tls.certificate_revoked", fmt.Sprintf("the certificate of %s was revoked on %s, as its own stapled OCSP response says", who, day(h.OCSP.RevokedAt)), h)
+	}
+}
+
+// weakCertificates judges keys and signatures of the chain. The signature of
+// a self-signed root is not what it is trusted for.
+func weakCertificates(h *record.TLSHandshake, who string, rep *Reporter) {
+	for i := range h.Certificates {
+		c := &h.Certificates[i]
+		if c.Key == "RSA" && c.KeyBits < 2048 || strings.HasPrefix(c.Key, "DSA") || strings.HasPrefix(c.Key, "ECDSA") && c.KeyBits < 224 {
+			rep.Raise("tls.weak_key", fmt.Sprintf("the certificate of %s in the chain of %s has a key of %d bits (%s)", namesOf(c), who, c.KeyBits, c.Key), h)
+		}
+		if s := strings.ToUpper(c.Signature); !c.SelfSigned && (strings.Contains(s, "SHA1") || strings.Contains(s, "MD5") || strings.Contains(s, "MD2")) {
+			rep.Raise("tls.weak_signature", fmt.Sprintf("the certificate of %s in the chain of %s is signed with %s", namesOf(c), who, c.Signature), h)
+		}
+	}
+}
+
+func namesOf(c *record.TLSCertificate) string {
+	switch {
+	case len(c.Names) > 3:
+		return fmt.Sprintf("%s and %d more names", c.Names[0], len(c.Names)-1)
+	case len(c.Names) > 0:
+		return strings.Join(c.Names, ", ")
+	case c.CommonName != "":
+		return c.CommonName
+	}
+	return "no name at all"
+}
+
+func day(t time.Time) string { return t.UTC().Format("2006-01-02") }
+
+// tlsWhole sees what single TLS sessions do not show: plain protocols on
+// ports that are for TLS.
+type tlsWhole struct{}
+
+// tlsPorts are ports on which TLS begins with the connection.
+var tlsPorts = []uint16{443, 465, 636, 853, 989, 990, 993, 995, 8443}
+
+func (*tlsWhole) See(r record.Record, rep *Reporter) {
+	s, ok := r.(*record.Session)
+	if !ok || s.TLS != "" || s.Protocol == "" || s.Protocol == "tls" || s.Protocol == "ssh" || !slices.Contains(tlsPorts, s.Header.Server.Port()) || s.Via != "" {
+		return
+	}
+	rep.Raise("tls.plain_to_tls_port", fmt.Sprintf("%s spoke %s in the clear to %s, a port for TLS", s.Header.Client.Addr(), s.Protocol, s.Header.Server), s)
+}
+
+func (*tlsWhole) End(*record.Session, *Reporter) {}
