@@ -23,6 +23,7 @@ import (
 	"sniff/dissect/ftp"
 	"sniff/dissect/http"
 	"sniff/dissect/smtp"
+	tlslayer "sniff/dissect/tls"
 	"sniff/flow"
 	"sniff/proxy/ca"
 	"sniff/record"
@@ -50,6 +51,8 @@ func startLab(t *testing.T, cfg Config, upstream string) *lab {
 		Protocols: []dissect.Protocol{http.Protocol(), smtp.Protocol(), ftp.Protocol()},
 		Content:   bodies,
 		Inline:    true,
+		TLS:       tlslayer.New(tlslayer.Config{}),
+		Secrets:   record.NewKeyer([]byte("of the tests")),
 		Sink:      record.SinkFunc(l.take),
 	})
 	cfg.Engine = l.engine
