@@ -326,6 +326,9 @@ func (o *smtpObserver) message(m *record.SMTPMessage, rep *Reporter) {
 		}
 		rep.Raise("smtp.not_encrypted", title, m)
 	}
+	if m.Content != nil {
+		mimeProblems(m, name, rep)
+	}
 	if m.Content != nil && m.Content.Message != nil {
 		o.hops(m, m.Content.Message.Hops, rep)
 	}

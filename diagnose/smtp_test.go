@@ -128,6 +128,24 @@ func TestSMTPFindings(t *testing.T) {
 		{"smuggled", record.EndClosed, []record.Record{
 			&record.Anomaly{Code: "smtp_smuggling"}, &record.Anomaly{Code: "smtp_smuggling_accepted"}, say("QUIT", 221, "bye")}, "smtp.smuggling_accepted smtp.smuggling"},
 		{"greylisted is no error", record.EndClosed, []record.Record{hello(), say("MAIL", 250, "ok"), say("RCPT", 451, "greylisted")}, "smtp.greylisted"},
+		{"a MIME bomb", record.EndClosed, []record.Record{
+			hello(), &record.SMTPMessage{TLS: true, Complete: true, Outcome: record.MailDelivered, Transfer: "DATA",
+				Content: &record.Content{Parts: []*record.Content{{Problems: []string{"too_deep", "boundary_unclosed"}}}}}}, "smtp.mime_bomb"},
+		{"a damaged attachment", record.EndClosed, []record.Record{
+			hello(), &record.SMTPMessage{TLS: true, Complete: true, Outcome: record.MailDelivered, Transfer: "DATA",
+				Content: &record.Content{Parts: []*record.Content{{Name: "a.pdf", Problems: []string{"base64_damaged"}}}}}}, "smtp.mime_damaged"},
+		{"damage in the capture is not the message's", record.EndClosed, []record.Record{
+			hello(), &record.SMTPMessage{TLS: true, Complete: true, Partial: true, Outcome: record.MailDelivered, Transfer: "DATA",
+				Content: &record.Content{Parts: []*record.Content{{Problems: []string{"base64_damaged"}}}}}}, ""},
+		{"a silent client", record.EndClosed, []record.Record{
+			hello(), &record.SMTPExchange{Verb: "MAIL", Idle: record.Seconds(2 * time.Minute), Reply: &record.SMTPReply{Code: 250}}}, "smtp.idle_client"},
+		{"slow data", record.EndClosed, []record.Record{
+			hello(), &record.SMTPMessage{TLS: true, Complete: true, Size: 1000, Rate: 10, Outcome: record.MailDelivered, Transfer: "DATA",
+				Times: record.SMTPTimes{Transfer: record.Seconds(100 * time.Second)}}}, "smtp.slow_data"},
+		{"one reply for each recipient", record.EndClosed, []record.Record{
+			hello(), &record.SMTPExchange{Verb: ".", Message: 1, Reply: &record.SMTPReply{Code: 250}, Further: []*record.SMTPReply{{Code: 552}}},
+			&record.SMTPMessage{Sequence: 1, LMTP: true, Outcome: record.MailPartly, Transfer: "DATA", To: []record.SMTPRecipient{
+				{Address: "a", Final: &record.SMTPReply{Code: 250}}, {Address: "b", Final: &record.SMTPReply{Code: 552, Enhanced: "5.2.2"}}}}}, "smtp.mailbox_full"},
 		{"unencrypted", record.EndClosed, []record.Record{
 			hello("STARTTLS"), &record.SMTPMessage{Outcome: record.MailDelivered, Transfer: "DATA"}}, "smtp.not_encrypted"},
 	}

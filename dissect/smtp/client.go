@@ -205,6 +205,7 @@ func (d *dissector) decide(b []byte) bool {
 // clientGap: bytes of the client are missing.
 func (d *dissector) clientGap(n int64) {
 	d.unsure = true
+	d.doubtCurrent()
 	if d.held != nil && d.held.login != nil {
 		d.held.login.blind = true
 	}

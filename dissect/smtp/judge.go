@@ -174,6 +174,8 @@ func (t *transaction) why(closing string, oneSided bool) string {
 		return closing + " inside the data"
 	case t.body != nil && m.FinalReply == nil:
 		return "its end is not in the capture"
+	case t.gaveUp != "" && t.doubt:
+		return "part of its dialogue is not in the capture"
 	case t.gaveUp != "":
 		return t.gaveUp
 	case m.FinalReply.Positive():

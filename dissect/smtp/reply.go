@@ -186,6 +186,7 @@ func (d *dissector) serverGap() {
 		d.part = nil
 	}
 	d.cutReply, d.unsure = true, true
+	d.doubtCurrent()
 	if d.held != nil && d.held.login != nil {
 		d.held.login.blind = true
 	}

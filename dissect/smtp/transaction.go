@@ -18,6 +18,7 @@ type transaction struct {
 	emitted  bool
 	gaveUp   string // what the client did instead of sending the data
 	mailSeen bool
+	doubt    bool // part of its dialogue is missing
 	// outer is the transaction that a nested MAIL came into; when that MAIL
 	// is refused, its commands belong to the outer one.
 	outer *transaction
@@ -53,7 +54,7 @@ func (d *dissector) begin(at record.Stamp) *transaction {
 	d.sequence++
 	t := &transaction{rec: &record.SMTPMessage{
 		Sequence: d.sequence, LMTP: d.lmtp, Hello: d.hello, TLS: d.tls, User: d.user,
-	}, seen: at.Time}
+	}, seen: at.Time, doubt: d.unsure}
 	t.rec.Stamp(at, d.client())
 	if hs := d.env.TLS(); hs != nil && d.tls {
 		t.rec.TLSVersion, t.rec.TLSCipher = hs.Version, hs.Cipher
@@ -127,6 +128,14 @@ func (d *dissector) closeCurrent(why string) {
 		t.closed = true
 		d.settle(t)
 		t = t.outer
+	}
+}
+
+// doubtCurrent notes that part of the message's dialogue is missing: what the
+// client then seems to have left out may have been there.
+func (d *dissector) doubtCurrent() {
+	for t := d.cur; t != nil; t = t.outer {
+		t.doubt = true
 	}
 }
 

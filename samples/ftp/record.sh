@@ -154,7 +154,7 @@ PY
 # A line that loses packets behind the place of the capture.
 on_client nft -f - <<'NFT'
 table inet wall {
-	chain input { type filter hook input priority 0; tcp sport 50000-50099 ip length > 1000 numgen inc mod 3 == 2 drop; }
+	chain input { type filter hook input priority 0; tcp sport 50000-50099 ip length > 1000 numgen inc mod 2 == 1 drop; }
 }
 NFT
 case_of lossy-line curl -sS --disable-epsv -o got "$url/pub/random.bin"
