@@ -96,9 +96,13 @@ func (a *app) listCalls(args []string) error {
 		if c.Latency != 0 {
 			latency = c.Latency.String()
 		}
+		outcome := c.Outcome()
+		if c.Answers != nil {
+			outcome = "answers " + c.Answers.Operation + " after " + c.Answers.After.String()
+		}
 		g.Rows = append(g.Rows, []string{
 			strconv.Itoa(len(g.Rows) + 1), c.Time.UTC().Format("15:04:05.000"), strconv.FormatUint(c.Number, 10), latency,
-			record.Bytes(sent), record.Bytes(received), render.Escape(c.Name()), render.Escape(c.Outcome()),
+			record.Bytes(sent), record.Bytes(received), render.Escape(c.Name()), render.Escape(outcome),
 		})
 		return nil
 	}), 0, nil)

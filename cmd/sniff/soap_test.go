@@ -2,7 +2,9 @@ package main
 
 import (
 	"math/rand/v2"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -65,5 +67,48 @@ func TestHistogram(t *testing.T) {
 				t.Errorf("spread %v: quantile %v is %v, want %v", spread, q, h.quantile(q), want)
 			}
 		}
+	}
+}
+
+// TestContractInTraffic: a call that departs from the WSDL that was fetched
+// before it is found, with the place in the message.
+func TestContractInTraffic(t *testing.T) {
+	fixedKey(t)
+	out, _, status := sniff(t, nil, "findings", "../../samples/soap/contract.pcapng")
+	for _, want := range []string{
+		`departs from its WSDL: the action is "Histories", the contract wants "History"`,
+		`days: "three" is no integer`, "/s:Envelope/s:Body/t:History/t:days",
+	} {
+		if status != exitDone || !strings.Contains(out, want) {
+			t.Errorf("exit status %d, %q is missing in\n%s", status, want, out)
+		}
+	}
+}
+
+// TestContractGiven: --wsdl names a file that does for captures without one.
+func TestContractGiven(t *testing.T) {
+	fixedKey(t)
+	dir := t.TempDir()
+	const doc = `<definitions xmlns="http://schemas.xmlsoap.org/wsdl/" xmlns:s="http://schemas.xmlsoap.org/wsdl/soap/" xmlns:t="urn:stock.example" targetNamespace="urn:stock.example">
+<types><x:schema xmlns:x="http://www.w3.org/2001/XMLSchema"><x:import namespace="urn:stock.example" schemaLocation="sub/stock.xsd"/></x:schema></types>
+<message name="q"><part name="p" element="t:GetQuote"/></message><portType name="t"><operation name="Quote"><input message="t:q"/></operation></portType>
+<binding name="b" type="t:t"><s:binding/><operation name="Quote"><s:operation soapAction="urn:stock.example#GetQuote"/><input><s:body use="literal"/></input></operation></binding>
+<service name="s"><port name="p" binding="t:b"><s:address location="http://elsewhere.example/quotes"/></port></service></definitions>`
+	const schema = `<x:schema xmlns:x="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:stock.example" elementFormDefault="qualified">
+<x:element name="GetQuote"><x:complexType><x:sequence><x:element name="market" type="x:string"/><x:element name="symbol" type="x:string"/></x:sequence></x:complexType></x:element></x:schema>`
+	if err := os.MkdirAll(filepath.Join(dir, "sub"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"stock.wsdl": doc, "sub/stock.xsd": schema} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, stderr, status := sniff(t, nil, "findings", "--wsdl", filepath.Join(dir, "stock.wsdl"), "../../samples/soap/chunked.pcapng")
+	if status != exitDone || stderr != "" || !strings.Contains(out, "the request of Quote departs from its WSDL: market is missing in front of symbol") {
+		t.Errorf("exit status %d, %s\n%s", status, stderr, out)
+	}
+	if _, stderr, status := sniff(t, nil, "findings", "--wsdl", filepath.Join(dir, "none.wsdl"), "../../samples/soap/chunked.pcapng"); status != exitDamaged || !strings.Contains(stderr, "none.wsdl") {
+		t.Errorf("exit status %d, %s", status, stderr)
 	}
 }

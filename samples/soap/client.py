@@ -32,6 +32,32 @@ elif case == "xml-rpc":
     except xmlrpc.client.Fault as fault:
         print(fault)
 
+elif case == "async-reply":
+    import threading
+    import urllib.request
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+
+    class Callback(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(202)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    server = HTTPServer(("192.0.2.10", 8040), Callback)
+    waiting = threading.Thread(target=server.handle_request)
+    waiting.start()
+    envelope = (
+        '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" xmlns:a="http://www.w3.org/2005/08/addressing"><s:Header>'
+        "<a:MessageID>urn:uuid:00000000-0000-4000-8000-00000000000a</a:MessageID><a:To>http://server.example:8030/async</a:To>"
+        "<a:ReplyTo><a:Address>http://client.example:8040/replies</a:Address></a:ReplyTo>"
+        "<a:Action>urn:stock.example#GetQuote</a:Action></s:Header><s:Body>"
+        '<GetQuote xmlns="urn:stock.example"><symbol>IBM</symbol></GetQuote></s:Body></s:Envelope>'
+    )
+    fields = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": '"urn:stock.example#GetQuote"'}
+    print(urllib.request.urlopen(urllib.request.Request("http://server.example:8030/async", envelope.encode(), fields)).status)
+    waiting.join()
+
 elif case == "pipelined":
     call = (
         '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>'

@@ -1,9 +1,12 @@
 #!/bin/sh
 # Records the SOAP samples: spyne, Python's XML-RPC and a plain web server on
-# the one side (service.py), zeep, PHP, curl and Python on the other.
+# the one side (service.py), zeep, PHP, curl and Python on the other; gSOAP with
+# itself; Go's HTTP/2 likewise; a mail by swaks to aiosmtpd.
 #
-# Needs root and the packages python3-spyne python3-zeep php-cli php-soap curl,
-# beside those of lab.sh. Usage: record.sh [CASE...] (all without arguments).
+# Needs root, Go, and the packages python3-spyne python3-zeep php-cli php-soap
+# curl gsoap libgsoap-dev gcc swaks python3-aiosmtpd, beside those of lab.sh.
+# GSOAP_ROOT is where libgsoap-dev was unpacked, when it is not installed.
+# Usage: record.sh [CASE...] (all without arguments).
 . "$(dirname "$0")/../lab.sh"
 
 only=$*
@@ -20,7 +23,17 @@ envelope() { # NAME TEXT: a file with an envelope of SOAP 1.1
 lab_up
 python=/usr/bin/python3
 server_run service "$python" "$here/service.py"
-for port in 8011 8012 8020 8030; do wait_port "$port"; done
+(cd "$here/h2c" && CGO_ENABLED=0 go build -o "$lab_dir/h2c" .)
+server_run h2c "$lab_dir/h2c"
+(
+	cd "$lab_dir"
+	soapcpp2 -c -I/usr/share/gsoap/import "$here/gsoap/stock.h" >/dev/null
+	gcc -w -I"${GSOAP_ROOT:-}/usr/include" -I. -o stock "$here/gsoap/stock.c" soapC.c soapClient.c soapServer.c \
+		"${GSOAP_ROOT:-}/usr/lib/$(gcc -print-multiarch)/libgsoap.a"
+)
+server_run gsoap "$lab_dir/stock" serve
+
+for port in 25 8011 8012 8020 8030 8050 8060; do wait_port "$port"; done
 
 envelope quote '<GetQuote xmlns="urn:stock.example"><symbol>IBM</symbol></GetQuote>'
 post() { # PATH CURL-OPTIONS...
@@ -31,7 +44,7 @@ post() { # PATH CURL-OPTIONS...
 	case_of "$case_now" "$@"
 }
 
-for c in soap11 soap12 username-token username-digest xml-rpc pipelined; do
+for c in soap11 soap12 username-token username-digest xml-rpc pipelined async-reply; do
 	case_of "$c" "$python" "$here/client.py" "$c"
 done
 case_of php php "$here/client.php"
@@ -57,3 +70,22 @@ case_of attachments curl -sS --data-binary "@$lab_dir/swa.mime" -H 'SOAPAction: 
 # Nothing but HTTP: pages, a refused login, the right one, a form.
 case_of plain-http curl -sS http://server.example:8030/ http://server.example:8030/missing \
 	http://bob:wrong@server.example:8030/private http://bob:secret1@server.example:8030/private
+
+# The contract first, then a call that keeps it, and one that does not: its
+# elements stand in the wrong order and days is no number.
+envelope right '<t:History xmlns:t="urn:stock.example"><t:symbol>IBM</t:symbol><t:days>3</t:days></t:History>'
+envelope wrong '<t:History xmlns:t="urn:stock.example"><t:days>three</t:days><t:symbol>IBM</t:symbol></t:History>'
+case_of contract curl -sS 'http://server.example:8011/?wsdl' \
+	--next -sS --data-binary "@$lab_dir/right.xml" -H 'Content-Type: text/xml; charset=utf-8' -H 'SOAPAction: "History"' http://server.example:8011/ \
+	--next -sS --data-binary "@$lab_dir/wrong.xml" -H 'Content-Type: text/xml; charset=utf-8' -H 'SOAPAction: "Histories"' http://server.example:8011/
+
+case_of gsoap "$lab_dir/stock"
+case_of mtom "$lab_dir/stock" mtom
+
+# HTTP/2 with prior knowledge: three calls over one connection, the last one
+# faults while the first is still under way.
+case_of http2 "$lab_dir/h2c" call
+
+# An envelope in a mail, and the answer to it in another one.
+envelope answer '<GetQuoteResponse xmlns="urn:stock.example"><GetQuoteResult>172.5</GetQuoteResult></GetQuoteResponse>'
+case_of mail sh "$here/mails.sh" "$lab_dir"

@@ -1,18 +1,23 @@
 """The services that the SOAP samples are recorded from: spyne on 8011 (SOAP
-1.1) and 8012 (SOAP 1.2), Python's XML-RPC on 8020, and on 8030 a plain web
+1.1) and 8012 (SOAP 1.2), Python's XML-RPC on 8020, a mail server on 25, and on 8030 a plain web
 server with the answers that real services give when something else fails:
-an error page, a gzipped and a chunked envelope, 202 for a one-way call, 401."""
+an error page, a gzipped and a chunked envelope, 202 for a one-way call, 401,
+and 202 with the answer posted to ReplyTo a moment later."""
 
 import gzip
 import logging
+import re
 import threading
 import time
+import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from xmlrpc.client import Fault as RPCFault
 from xmlrpc.server import SimpleXMLRPCServer
 
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Sink
 from spyne import Application, Fault, Float, Integer, Iterable, ServiceBase, Unicode, rpc
 from spyne.protocol.soap import Soap11, Soap12
 from spyne.server.wsgi import WsgiApplication
@@ -60,6 +65,25 @@ ANSWER = (
 ).encode()
 
 
+WSA = "http://www.w3.org/2005/08/addressing"
+
+
+def reply_later(call):
+    """Posts the answer to where the call's ReplyTo points."""
+    message = re.search(rb"MessageID>([^<]*)<", call).group(1).decode()
+    where = re.search(rb"ReplyTo>\s*<\w+:Address>([^<]*)<", call).group(1).decode()
+    envelope = (
+        '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" xmlns:a="%s"><s:Header>'
+        "<a:MessageID>urn:uuid:00000000-0000-4000-8000-00000000000b</a:MessageID><a:RelatesTo>%s</a:RelatesTo>"
+        "<a:Action>urn:stock.example#GetQuoteResponse</a:Action></s:Header><s:Body>"
+        '<GetQuoteResponse xmlns="urn:stock.example"><GetQuoteResult>172.5</GetQuoteResult></GetQuoteResponse>'
+        "</s:Body></s:Envelope>" % (WSA, message)
+    )
+    time.sleep(0.2)
+    fields = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": '"urn:stock.example#GetQuoteResponse"'}
+    urllib.request.urlopen(urllib.request.Request(where, envelope.encode(), fields)).read()
+
+
 class Front(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -93,8 +117,11 @@ class Front(BaseHTTPRequestHandler):
                 self.rfile.read(size + 2)
             self.rfile.readline()
         else:
-            self.body()
-        if self.path == "/html":
+            call = self.body()
+        if self.path == "/async":
+            threading.Thread(target=reply_later, args=(call,)).start()
+            self.reply(202, "", b"")
+        elif self.path == "/html":
             self.reply(503, "text/html", b"<!DOCTYPE html><title>503</title><h1>Service Unavailable</h1><p>Maintenance until 6:00.</p>\n")
         elif self.path == "/gzip":
             self.reply(200, "text/xml; charset=utf-8", gzip.compress(ANSWER, mtime=0), Content_Encoding="gzip")
@@ -128,6 +155,7 @@ if __name__ == "__main__":
     xmlrpc = SimpleXMLRPCServer(("192.0.2.20", 8020), logRequests=False)
     xmlrpc.register_function(divide)
     xmlrpc.register_introspection_functions()
+    Controller(Sink(), hostname="192.0.2.20", port=25, server_hostname="server.example").start()
     servers = [spyne(8011, Soap11), spyne(8012, Soap12), xmlrpc, ThreadingHTTPServer(("192.0.2.20", 8030), Front)]
     for server in servers:
         threading.Thread(target=server.serve_forever, daemon=True).start()
