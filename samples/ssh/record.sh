@@ -4,8 +4,8 @@
 # the servers' logs and the commands below vouch for.
 #
 # Needs root and the packages openssh-server openssh-client dropbear-bin
-# tinysshd putty-tools python3-paramiko python3-asyncssh socat bsdutils, beside those of
-# lab.sh. Usage: record.sh [CASE...] (all without arguments).
+# tinysshd putty-tools python3-paramiko python3-asyncssh socat bsdutils curl golang,
+# beside those of lab.sh. Usage: record.sh [CASE...] (all without arguments).
 . "$(dirname "$0")/../lab.sh"
 
 only=$*
@@ -175,4 +175,86 @@ cat >"$lab_dir/aclient.py" <<-'SCRIPT'
 	asyncio.run(main())
 SCRIPT
 case_of asyncssh /usr/bin/python3 -W ignore "$lab_dir/aclient.py"
+# With the secrets of the key exchanges, which AsyncSSH can be made to tell, in
+# CASE.keys beside the capture.
+seq 8000 >"$lab_dir/numbers.txt"
+cat >"$lab_dir/keyed.py" <<-'SCRIPT'
+	import asyncio, asyncssh, os, sys
+	case, log, folder, key = sys.argv[1:5]
+	told = asyncssh.connection.SSHConnection.send_newkeys
+	def tell(self, k, h):
+	    secret = k.to_bytes((k.bit_length() + 7) // 8, "big")
+	    with open(log, "a") as f:
+	        f.write("%s SHARED_SECRET %s\n" % (self._client_kexinit[1:17].hex(), secret.hex()))
+	    return told(self, k, h)
+	asyncssh.connection.SSHConnection.send_newkeys = tell
+	async def connect(port=22, **options):
+	    return await asyncssh.connect("server.example", port, username="alice", known_hosts=None, config=None, **options)
+	async def sftp():
+	    async with await connect(client_keys=[key], compression_algs=["zlib@openssh.com"], encryption_algs=["chacha20-poly1305@openssh.com"], kex_algs=["curve25519-sha256"]) as c:
+	        async with c.start_sftp_client() as s:
+	            await s.put(folder + "/numbers.txt", "numbers.txt")
+	            await s.get("numbers.txt", folder + "/back.txt")
+	            await s.rename("numbers.txt", "renamed.txt")
+	            try:
+	                await s.get("/etc/shadow", folder + "/no.txt")
+	            except asyncssh.SFTPError:
+	                pass
+	async def scp():
+	    async with await connect(password="secret1", client_keys=None, encryption_algs=["aes256-gcm@openssh.com"], kex_algs=["ecdh-sha2-nistp384"]) as c:
+	        await asyncssh.scp(folder + "/numbers.txt", (c, "up.txt"))
+	        await asyncssh.scp((c, "up.txt"), folder + "/down.txt")
+	async def command():
+	    async with await connect(client_keys=[key], encryption_algs=["aes256-ctr"], mac_algs=["umac-64-etm@openssh.com"], kex_algs=["diffie-hellman-group-exchange-sha256"]) as c:
+	        await c.run("echo done; echo oops >&2; exit 3")
+	        await c.run("cat", input="fed\n")
+	async def legacy():
+	    async with await connect(2200, client_keys=[key], encryption_algs=["3des-cbc"], mac_algs=["hmac-sha1"], kex_algs=["diffie-hellman-group14-sha1"],
+	            server_host_key_algs=["ssh-rsa"], signature_algs=["ssh-rsa", "ssh-ed25519"]) as c:
+	        await c.run("id -un")
+	async def tunnel():
+	    async with await connect(client_keys=[key], encryption_algs=["aes128-gcm@openssh.com"], kex_algs=["curve25519-sha256"], rekey_bytes=20000) as c:
+	        l = await c.forward_local_port("127.0.0.1", 0, "127.0.0.1", 2222)
+	        r, w = await asyncio.open_connection("127.0.0.1", l.get_port())
+	        await r.readline()
+	        w.close()
+	        shell = await c.create_process(term_type="xterm", term_size=(80, 24))
+	        shell.stdin.write("seq 6000 | tail -c 30000\nexit\n")
+	        await shell.wait()
+	async def kbdint():
+	    async with await connect(2222, password="secret1", client_keys=None, preferred_auth="keyboard-interactive", compression_algs=["none"],
+	            encryption_algs=["aes128-ctr"], mac_algs=["hmac-sha2-256"], kex_algs=["ecdh-sha2-nistp256"]) as c:
+	        await c.run("id -un")
+	asyncio.run(globals()[case]())
+SCRIPT
+for c in sftp scp command legacy tunnel kbdint; do
+	wanted "keys-$c" || continue
+	rm -f "$here/keys-$c.keys"
+	case_of "keys-$c" /usr/bin/python3 -W ignore "$lab_dir/keyed.py" "$c" "$here/keys-$c.keys" "$lab_dir" "$keys/user_ed25519"
+done
+# The second set: other peers and other doings, recorded after the inference was
+# written, to score it. second.txt says what happened.
+(cd "$here" && go build -o "$lab_dir/gopeer" ./gopeer)
+server_run gopeer "$lab_dir/gopeer" server :2600 "$keys/host_ed25519" secret1
+wait_port 2600
+case_of go-password "$lab_dir/gopeer" client server.example:22 alice secret1 'uname -a; ls -la /'
+case_of go-publickey "$lab_dir/gopeer" client server.example:22 alice "$keys/user_rsa" 'id; df'
+case_of go-refused "$lab_dir/gopeer" client server.example:22 alice wrongpassword id
+case_of go-both "$lab_dir/gopeer" client server.example:2600 alice secret1 hello
+answers bad secret1
+case_of go-server ssh $password -p 2600 $host hello
+case_of dynamic-forward sh -c "ssh $key -N -D 127.0.0.1:1080 $host & p=\$!; sleep 1; curl -s -m 3 --http0.9 --socks5 127.0.0.1:1080 http://127.0.0.1:2222/; sleep 0.3; kill \$p"
+case_of remote-forward sh -c "ssh $key -N -R 127.0.0.1:8033:192.0.2.10:8044 $host & p=\$!; sleep 1.5; kill \$p"
+case_of control-master sh -c "ssh $key -M -S $lab_dir/mux -N $host & p=\$!; sleep 1; ssh -S $lab_dir/mux $host id; ssh -S $lab_dir/mux $host 'ls -l'; sleep 0.3; kill \$p"
+case_of scp-by-sftp scp -s $key "$lab_dir/upload.bin" $host:up3.bin
+case_of pipe-in sh -c "ssh $key -c aes256-gcm@openssh.com $host 'cat >/dev/null' <$lab_dir/upload.bin"
+case_of terminal-key "$lab_dir/typist" script -qfec "ssh $key -c aes128-gcm@openssh.com $host" /dev/null
+hostsum=$(ssh-keygen -lf "$keys/host_ed25519.pub" | cut -d' ' -f2)
+case_of pscp sh -c "echo y | pscp -batch -hostkey $hostsum -pw secret1 $lab_dir/upload.bin $host:up4.bin"
+printf 'ls\nget report.bin %s\nquit\n' "$lab_dir/report2.bin" >"$lab_dir/psftp_batch"
+case_of psftp psftp -batch -hostkey "$hostsum" -pw secret1 -b "$lab_dir/psftp_batch" $host
+# libssh2 signs with ssh-rsa, which the server does not take.
+case_of curl-refused curl -s -k --key "$keys/user_rsa" --pubkey "$keys/user_rsa.pub" -u alice: "sftp://server.example/home/alice/report.bin" -o "$lab_dir/report3.bin"
+dropbearkey -t ecdsa -f "$keys/dropbear_user" >/dev/null 2>&1
+case_of dropbear-refused dbclient -y -y -i "$keys/dropbear_user" server.example -l alice id
 mkdir -p "${SSH_LOGS:-$lab_dir/logs}" && cp "$lab_dir"/*.log "$lab_dir"/*.out "${SSH_LOGS:-$lab_dir/logs}"/
