@@ -5,8 +5,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/textproto"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -27,12 +30,11 @@ func (s *Server) serveHTTPForward(c net.Conn, l *Listener) {
 	}
 	line, _, _ := bytes.Cut(head, []byte("\r\n"))
 	method, rest, _ := strings.Cut(string(line), " ")
-	uri, version, _ := strings.Cut(rest, " ")
-	rest2, _ := in.Peek(in.Buffered())
-	behind := bytes.Clone(rest2)
+	uri, _, _ := strings.Cut(rest, " ")
 	if method == "CONNECT" {
 		_ = c.SetDeadline(time.Time{})
-		s.relayTo(c, l, target{address: uri, early: behind, connected: func(_ net.Conn, err error) error {
+		behind, _ := in.Peek(in.Buffered())
+		s.relayTo(c, l, target{address: uri, early: bytes.Clone(behind), connected: func(_ net.Conn, err error) error {
 			answer := "HTTP/1.1 200 Connection established\r\n\r\n"
 			if err != nil {
 				answer = "HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -54,31 +56,37 @@ func (s *Server) serveHTTPForward(c net.Conn, l *Listener) {
 		address = net.JoinHostPort(u.Hostname(), "80")
 	}
 	_ = c.SetDeadline(time.Time{})
-	early := append(originForm(method, u, version, head[len(line)+2:]), behind...)
-	s.relayTo(&oneHost{Conn: c, host: u.Host}, l, target{address: address, early: early})
+	requests := &oneHost{Conn: c, in: in, host: u.Host}
+	requests.head(head)
+	s.relayTo(requests, l, target{address: address})
 }
 
-// maxHead bounds the first request of a forward connection.
-const maxHead = 64 << 10
+// maxHead bounds the head of a request of a forward connection.
+const maxHead = 24 << 10
 
 // readHead reads up to and including the empty line.
-func readHead(in *bufio.Reader) ([]byte, error) {
+func readHead(in *bufio.Reader) ([]byte, error) { return readTo(in, "\r\n\r\n") }
+
+// readTo reads up to and including end. With an error nothing was taken.
+func readTo(in *bufio.Reader, end string) ([]byte, error) {
 	for n := 1; ; {
 		b, err := in.Peek(n)
 		if err != nil {
 			return nil, err
 		}
 		b, _ = in.Peek(in.Buffered())
-		if i := bytes.Index(b, []byte("\r\n\r\n")); i >= 0 {
-			head := bytes.Clone(b[:i+4])
-			_, err := in.Discard(i + 4)
+		if i := bytes.Index(b, []byte(end)); i >= 0 {
+			head := bytes.Clone(b[:i+len(end)])
+			_, err := in.Discard(len(head))
 			return head, err
 		}
-		if n = len(b) + 1; n > maxHead {
-			return nil, fmt.Errorf("proxy: request head is longer than %d bytes", maxHead)
+		if n = len(b) + 1; n > in.Size() {
+			return nil, errTooLong
 		}
 	}
 }
+
+var errTooLong = errors.New("proxy: request head is too long")
 
 // originForm writes the request as the origin server wants it: with a path
 // instead of a URI, without the fields that were meant for the proxy.
@@ -95,34 +103,103 @@ func originForm(method string, u *url.URL, version string, fields []byte) []byte
 	return b.Bytes()
 }
 
-// oneHost rewrites further requests on a forward connection to origin form,
-// and ends the connection at the first one for another host.
+// oneHost follows the requests on a forward connection (RFC 9112, section 6):
+// their heads are rewritten to origin form, their bodies are not touched. It
+// ends at the first request for another host, and gives up, passing everything
+// as it is, where the framing is not certain.
 type oneHost struct {
 	net.Conn
-	host string
+	in      *bufio.Reader
+	host    string
+	out     []byte // rewritten, to be read next
+	left    int64  // bytes of the body, or of a chunk with its line end
+	chunks  bool   // a chunk's size comes next
+	trailer bool   // a trailer line comes next
+	raw     bool
 }
 
-var errOtherHost = errors.New("proxy: request for another host on the same connection")
-
 func (o *oneHost) Read(b []byte) (int, error) {
-	n, err := o.Conn.Read(b)
-	// Clients begin each request in a segment of its own; a request that is
-	// pipelined behind a body keeps its absolute URI, which every server has
-	// to accept (RFC 9112, section 3.2.2).
-	line, rest, found := bytes.Cut(b[:n], []byte("\r\n"))
-	if !found || !bytes.Contains(line, []byte(" http://")) || !bytes.Contains(line, []byte(" HTTP/1.")) {
-		return n, err
+	for {
+		switch {
+		case len(o.out) > 0:
+			n := copy(b, o.out)
+			o.out = o.out[n:]
+			return n, nil
+		case o.raw:
+			return o.in.Read(b)
+		case o.left > 0:
+			n, err := o.in.Read(b[:min(int64(len(b)), o.left)])
+			o.left -= int64(n)
+			return n, err
+		}
+		if err := o.next(); err != nil {
+			return 0, err
+		}
 	}
-	method, uri, _ := strings.Cut(string(line), " ")
-	uri, version, _ := strings.Cut(uri, " ")
-	u, perr := url.Parse(uri)
-	if perr != nil {
-		return n, err
+}
+
+// next reads what stands in front of the next piece of a body, or the next
+// head.
+func (o *oneHost) next() error {
+	end := "\r\n\r\n"
+	if o.chunks || o.trailer {
+		end = "\r\n"
 	}
-	if u.Host != o.host {
-		return 0, errOtherHost
+	b, err := readTo(o.in, end)
+	switch {
+	case errors.Is(err, errTooLong), err == io.EOF && o.in.Buffered() > 0:
+		o.raw = true
+		return nil
+	case err != nil:
+		return err
+	case o.trailer:
+		o.out, o.trailer = b, len(b) > 2
+	case o.chunks:
+		o.out = b
+		size, _, _ := strings.Cut(strings.TrimSpace(string(b)), ";")
+		n, err := strconv.ParseInt(strings.TrimSpace(size), 16, 63)
+		switch {
+		case err != nil || n < 0:
+			o.raw = true
+		case n == 0:
+			o.chunks, o.trailer = false, true
+		default:
+			o.left = n + 2
+		}
+	default:
+		return o.head(b)
 	}
-	return copy(b, fmt.Sprintf("%s %s %s\r\n%s", method, u.RequestURI(), version, bytes.Clone(rest))), err
+	return nil
+}
+
+// head rewrites a request's head and finds out how its body is framed.
+func (o *oneHost) head(head []byte) error {
+	line, fields, _ := bytes.Cut(head, []byte("\r\n"))
+	method, rest, _ := strings.Cut(string(line), " ")
+	uri, version, _ := strings.Cut(rest, " ")
+	o.out = head
+	if u, err := url.Parse(uri); err == nil && u.IsAbs() && u.Host != "" {
+		if u.Host != o.host {
+			return io.EOF // the client opens another connection for it
+		}
+		o.out = originForm(method, u, version, fields)
+	}
+	m, err := textproto.NewReader(bufio.NewReader(bytes.NewReader(fields))).ReadMIMEHeader()
+	if err != nil || m.Get("Upgrade") != "" || method == "PRI" {
+		o.raw = true
+		return nil
+	}
+	length := m.Values("Content-Length")
+	switch coding := m.Values("Transfer-Encoding"); {
+	case len(coding) == 1 && strings.EqualFold(coding[0], "chunked") && len(length) == 0:
+		o.chunks = true
+	case len(coding) > 0 || len(length) > 1:
+		o.raw = true
+	case len(length) == 1:
+		n, err := strconv.ParseUint(length[0], 10, 62)
+		o.left, o.raw = int64(n), err != nil
+	}
+	return nil
 }
 
 func (o *oneHost) NetConn() net.Conn { return o.Conn }

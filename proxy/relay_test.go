@@ -350,3 +350,32 @@ func TestForwardModes(t *testing.T) {
 		})
 	}
 }
+
+// TestForwardedBodiesAreNotTouched: a body may hold what looks like a request
+// for a proxy.
+func TestForwardedBodiesAreNotTouched(t *testing.T) {
+	got := make(chan string, 1)
+	web := listen(t, func(c *net.TCPConn) {
+		b, _ := io.ReadAll(c)
+		got <- string(b)
+	})
+	l := startLab(t, Config{Listeners: []Listener{{Mode: HTTPForward, Listen: "127.0.0.1:0"}}}, "")
+	const log = "GET http://elsewhere.test/ HTTP/1.1\r\nHost: elsewhere.test\r\n\r\n"
+	url := "http://" + web
+	pieces := []string{
+		"POST " + url + "/a HTTP/1.1\r\nHost: h\r\nProxy-Connection: keep-alive\r\nContent-Length: " + fmt.Sprint(len(log)) + "\r\n\r\n", log,
+		"POST " + url + "/b HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" + fmt.Sprintf("%x\r\n", len(log)), log, "\r\n0\r\n", "X-Sum: GET http://x HTTP/1.1\r\n\r\n",
+		"GET " + url + "/c HTTP/1.1\r\nHost: h\r\n\r\n",
+	}
+	c := l.dial()
+	for _, p := range pieces {
+		_, _ = io.WriteString(c, p)
+		time.Sleep(5 * time.Millisecond) // a segment of its own
+	}
+	_, _ = io.WriteString(c, log) // another host: the connection ends
+	want := strings.ReplaceAll(strings.Join(pieces, ""), url, "")
+	want = strings.Replace(want, "Proxy-Connection: keep-alive\r\n", "", 1)
+	if b := <-got; b != want {
+		t.Errorf("the server got\n%s\nwant\n%s", b, want)
+	}
+}
