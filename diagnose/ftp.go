@@ -15,7 +15,7 @@ func ftpFamily() Family {
 		Name:    "ftp",
 		Codes:   ftpCodes(),
 		Session: func() Observer { return &ftpObserver{passive: passive} },
-		Whole:   func() Observer { return together{&ftpGuessing{}, newFTPLine()} },
+		Whole:   func() Observer { return together{&ftpGuessing{}, newFTPLine(), &ftpHidden{}} },
 	}
 }
 

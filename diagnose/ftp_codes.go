@@ -79,6 +79,12 @@ func ftpCodes() []Info {
 			Reference:   "RFC 9293, section 3.8.6",
 		},
 		{
+			Code: "ftp.hidden", Severity: record.SeverityInfo,
+			Explanation: "The session went on in TLS and no keys are at hand: logins, commands and file names cannot be shown. Handshakes, sizes and times of the connections are seen all the same.",
+			Advice:      "Have the client write its keys (SSLKEYLOGFILE, which curl, lftp with OpenSSL and Python follow) and give them with --keylog, or put the proxy in between.",
+			Reference:   "RFC 4217, section 4",
+		},
+		{
 			Code: "ftp.digest_differs", Severity: record.SeverityError,
 			Explanation: "The server computes another digest over the file than the bytes on the data connection have: the file was changed or damaged on one side, or is another one by now.",
 			Advice:      "Move the file again, in binary (TYPE I), and compare once more.",

@@ -13,8 +13,10 @@ const (
 	crawlTransfer = 10 * time.Second // and below crawlRate
 	crawlRate     = 50_000           // bytes a second
 	lostShare     = 0.02             // of the bytes sent again
-	closedWindows = 3                // times that a receiver's buffer was full
-	maxFTPLines   = 4096             // transfers and data connections remembered
+	badShare      = 0.1              // of a line that is bad however fast it is
+	shortTransfer = 100 * time.Millisecond
+	closedWindows = 3    // times that a receiver's buffer was full
+	maxFTPLines   = 4096 // transfers and data connections remembered
 )
 
 // ftpLine joins each transfer with the packets of its data connection, to say
@@ -58,18 +60,25 @@ func (o *ftpLine) End(*record.Session, *Reporter) {}
 
 // judgeLine says what a transfer that took its time was waiting for.
 func judgeLine(t *record.FTPTransfer, s *record.Session, rep *Reporter) {
+	// What is sent again was seen once already: the last byte comes early, the
+	// end of the connection when all has arrived.
 	took := time.Duration(float64(t.Bytes) / float64(t.Rate) * float64(time.Second))
+	took = max(took, min(s.Duration.Duration(), t.Duration.Duration()))
+	rate := int64(float64(t.Bytes) / took.Seconds())
 	sender, receiver := &s.ServerSide, &s.ClientSide
 	from, to := s.Server.Addr(), s.Client.Addr()
 	if sender.Bytes < receiver.Bytes {
 		sender, receiver = receiver, sender
 		from, to = to, from
 	}
-	if took < longTransfer || sender.Bytes == 0 {
+	if sender.Bytes == 0 {
 		return
 	}
 	lost := float64(sender.Retransmitted) / float64(sender.Bytes)
-	crawls := took >= crawlTransfer && t.Rate < crawlRate
+	if took < longTransfer && (took < shortTransfer || lost < badShare) {
+		return
+	}
+	crawls := took >= crawlTransfer && rate < crawlRate
 	why := ""
 	switch {
 	case receiver.ZeroWindows >= closedWindows:
@@ -85,7 +94,7 @@ func judgeLine(t *record.FTPTransfer, s *record.Session, rep *Reporter) {
 	if t.Path != "" {
 		file += " " + t.Path
 	}
-	f := rep.Raise("ftp.slow_transfer", fmt.Sprintf("%s moved %s in %s (%s/s): %s", file, record.Bytes(t.Bytes), record.Seconds(took), record.Bytes(t.Rate), why), t)
+	f := rep.Raise("ftp.slow_transfer", fmt.Sprintf("%s moved %s in %s (%s/s): %s", file, record.Bytes(t.Bytes), record.Seconds(took), record.Bytes(rate), why), t)
 	f.Evidence = append(f.Evidence, Seen(s, record.Plain(fmt.Sprintf("%d packets from %s, %s sent again, %d zero windows from %s",
 		sender.Packets, from, record.Bytes(sender.Retransmitted), receiver.ZeroWindows, to))))
 }

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"sniff/record"
 )
@@ -102,7 +103,8 @@ func TestSlowTransfer(t *testing.T) {
 		{"loss", 40000, 10000, record.SideStats{Bytes: 40000, Retransmitted: 4000}, record.SideStats{}, "4.0 KB was lost on the way and had to be sent again (10 %)"},
 		{"slow sender", 400000, 20000, record.SideStats{Bytes: 400000}, record.SideStats{}, "192.0.2.20 had no more to send"},
 		{"fast enough", 40000000, 10000000, record.SideStats{Bytes: 40000000, Retransmitted: 4000}, record.SideStats{}, ""},
-		{"short", 4000, 10000, record.SideStats{Bytes: 4000, Retransmitted: 4000}, record.SideStats{}, ""},
+		{"bad line", 4000, 10000, record.SideStats{Bytes: 4000, Retransmitted: 1000}, record.SideStats{}, "1.0 KB was lost on the way and had to be sent again (25 %)"},
+		{"short", 400, 10000, record.SideStats{Bytes: 4000, Retransmitted: 4000}, record.SideStats{}, ""},
 	} {
 		transfer := &record.FTPTransfer{Header: headed("c", "192.0.2.10:40000", "192.0.2.20:21"), Command: "RETR", Path: "/a", Direction: "download",
 			Outcome: record.TransferComplete, Bytes: c.bytes, Rate: c.rate, DataSession: "d"}
@@ -114,6 +116,28 @@ func TestSlowTransfer(t *testing.T) {
 				t.Errorf("%s: %q, want %q in it", c.name, got, c.want)
 			}
 		}
+	}
+}
+
+// TestHidden: of a session in unreadable TLS the connections between the same
+// hosts while it lasted are named.
+func TestHidden(t *testing.T) {
+	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	session := func(id, protocol, client, server string, at time.Duration) *record.Session {
+		s := &record.Session{Header: headed(id, client, server), TLS: "opaque", Duration: record.Seconds(time.Second)}
+		s.Protocol, s.Time, s.ServerSide.Bytes = protocol, begin.Add(at), 5000
+		return s
+	}
+	got := play(t,
+		session("c", "ftp", "192.0.2.10:4000", "192.0.2.20:21", 0),
+		session("d", "tls", "192.0.2.10:4001", "192.0.2.20:50001", 100*time.Millisecond),
+		session("e", "tls", "192.0.2.20:20", "192.0.2.10:50002", 200*time.Millisecond),
+		session("later", "tls", "192.0.2.10:4002", "192.0.2.20:50001", 10*time.Second),
+		session("web", "tls", "192.0.2.10:4003", "192.0.2.20:443", 100*time.Millisecond),
+		session("other", "tls", "192.0.2.11:4003", "192.0.2.20:50003", 100*time.Millisecond))
+	want := "ftp.hidden: what 192.0.2.10 and 192.0.2.20:21 said behind AUTH TLS could not be read; 2 TLS connections between them carried 10 KB in 2.00 s, most likely its data"
+	if len(got) != 1 || got[0] != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 
