@@ -119,10 +119,14 @@ func (t *tokenizer) write(p []byte) {
 	}
 	rest := p[n:]
 	if len(rest) > t.config.Markup {
-		t.fail(p, n, "xml_too_long", "markup longer than "+strconv.Itoa(t.config.Markup)+" bytes")
+		t.tooLong(p, n)
 		return
 	}
 	t.pending = append(t.pending[:0], rest...)
+}
+
+func (t *tokenizer) tooLong(p []byte, at int) {
+	t.fail(p, at, "xml_too_long", "markup longer than "+strconv.Itoa(t.config.Markup)+" bytes")
 }
 
 // advance moves the position behind consumed bytes.
@@ -242,6 +246,10 @@ func (t *tokenizer) markup(p []byte, at int) int {
 		if end < 0 {
 			return 0
 		}
+		if end >= t.config.Markup {
+			t.tooLong(p, at)
+			return 0
+		}
 		name := b[2:end]
 		for len(name) > 0 && isSpace[name[len(name)-1]] {
 			name = name[:len(name)-1]
@@ -302,6 +310,10 @@ func (t *tokenizer) startTag(p []byte, at int) int {
 			i++
 		}
 		if i == len(b) {
+			return 0
+		}
+		if i >= t.config.Markup {
+			t.tooLong(p, at) // as if it had come in pieces
 			return 0
 		}
 		switch b[i] {
