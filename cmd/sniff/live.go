@@ -22,7 +22,7 @@ Capturing needs root or the capability CAP_NET_RAW.`,
   sudo sniff live -i eth0 -o jsonl`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if err := a.checkFlags("table", "text", "jsonl", "csv", "eve"); err != nil {
+			if err := a.checkFlags("table", "text", "jsonl", "csv", "eve", "zeek"); err != nil {
 				return err
 			}
 			sink, err := a.records(true)
@@ -49,6 +49,7 @@ Capturing needs root or the capability CAP_NET_RAW.`,
 	}
 	a.inputFlags(cmd)
 	cmd.Flags().StringVarP(&iface, "interface", "i", "", "`IFACE` to listen on")
-	a.outputFlags(cmd, "what to print: table (a line per session), text (the dialogue), jsonl, csv or eve (Suricata's events)")
+	a.outputFlags(cmd, "what to print: table (a line per session), text (the dialogue), jsonl, csv, eve (Suricata's events) or zeek (its logs, in the folder -w)")
+	a.zeekFlags(cmd)
 	return cmd
 }

@@ -16,6 +16,8 @@ import (
 type shape struct {
 	fields      string
 	eveExtended bool
+	zeekDir     string
+	zeekJSON    bool
 }
 
 // outputFlags are the flags of commands that write records of all kinds; what
@@ -24,7 +26,13 @@ func (a *app) outputFlags(cmd *cobra.Command, what string) {
 	a.choiceFlags(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&a.output, "output", "o", "table", what)
+	f.BoolVar(&a.shape.zeekJSON, "zeek-json", false, "zeek: logs of JSON lines instead of tab-separated values")
 	f.BoolVar(&a.shape.eveExtended, "eve-extended", false, "eve: add the whole record under the key sniff, and events for records that Suricata has none for")
+}
+
+// zeekFlags adds the flag that names the folder of Zeek's logs.
+func (a *app) zeekFlags(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&a.shape.zeekDir, "write", "w", "", "zeek: `DIR` to write the logs to; it is made if there is none")
 }
 
 // records returns the renderer that --output names, behind the choice of
@@ -52,6 +60,10 @@ func (a *app) fits() error {
 	switch {
 	case a.shape.fields != "" && !lines:
 		return usageError{hinted{errors.New("--fields has no meaning for -o " + a.output), "it chooses the columns of csv and the members of jsonl"}}
+	case a.output == "zeek" && a.shape.zeekDir == "":
+		return usageError{hinted{errors.New("where to write the logs is missing"), "name a folder: -o zeek -w DIR"}}
+	case a.output != "zeek" && (a.shape.zeekDir != "" || a.shape.zeekJSON):
+		return usageError{hinted{errors.New("a folder for logs has no meaning for -o " + a.output), "it is for -o zeek"}}
 	case a.shape.eveExtended && a.output != "eve":
 		return usageError{hinted{errors.New("--eve-extended has no meaning for -o " + a.output), "it is for -o eve"}}
 	case a.choice.sort != "" && !lines:
@@ -81,6 +93,13 @@ func (a *app) renderer(live bool) (record.Sink, error) {
 		e := render.NewEVE(a.stdout, a.style())
 		e.Extended, e.Flush = a.shape.eveExtended, live
 		return e, nil
+	case "zeek":
+		z, err := render.NewZeek(a.shape.zeekDir, a.shape.zeekJSON, a.style())
+		if err != nil {
+			return nil, inputError{err}
+		}
+		z.Flush = live
+		return z, nil
 	case "text":
 		if live {
 			return render.NewTalk(a.stdout, a.style()), nil

@@ -101,13 +101,13 @@ that logs in at the upstream (--ssh-identity).`,
 	f.DurationVar(&p.idle, "idle", time.Hour, "end connections that are silent for this long")
 	f.IntVar(&p.connections, "max-connections", 10_000, "most connections at a time")
 	f.IntVar(&p.perClient, "max-per-client", 1_000, "most connections of one client address")
-	a.outputFlags(cmd, "what to print: table (a line per session), text (the dialogue), jsonl or csv")
+	a.outputFlags(cmd, "what to print: table (a line per session), text (the dialogue), jsonl, csv or eve (Suricata's events)")
 	f.StringVar(&a.failOn, "fail-on", "", "exit with status 1 if a finding of this `SEVERITY` or above was made")
 	return cmd
 }
 
 func (a *app) proxy(p proxyFlags) error {
-	if err := a.checkFlags("table", "text", "jsonl", "csv"); err != nil {
+	if err := a.checkFlags("table", "text", "jsonl", "csv", "eve"); err != nil {
 		return err
 	}
 	cfg, closers, err := a.proxyConfig(p)
