@@ -30,7 +30,7 @@ func (e *still) tick()                                             { e.now.Time 
 
 // sealedDissector is one whose key exchange is over.
 func sealedDissector(env dissect.Env, cipher, mac string) *dissector {
-	d := newDissector(env)
+	d := newDissector(env, &offers{})
 	for i := range d.sides {
 		d.sides[i].stage = stageSealed
 		d.sides[i].sealed.framing = frame(cipher, mac, "none")

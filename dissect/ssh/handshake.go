@@ -20,8 +20,7 @@ type handshake struct {
 	messages []kexMessage
 	kept     int // bytes of them
 	keyed    [2]bool
-	phases   [24]record.SSHPhase
-	n        int
+	phases   []record.SSHPhase
 }
 
 // see notes that bytes of the clear were understood.
@@ -32,12 +31,17 @@ func (h *handshake) see(dir dissect.Dir, at record.Stamp) {
 	h.lastSeen = at
 }
 
+// maxPhases bounds the course of a handshake.
+const maxPhases = 24
+
 // phase adds a step to the course.
 func (h *handshake) phase(name string, dir dissect.Dir, at record.Stamp, detail string) {
 	h.see(dir, at)
-	if h.n < len(h.phases) {
-		h.phases[h.n] = record.SSHPhase{Name: name, Time: at.Time, By: dir.String(), Detail: detail}
-		h.n++
+	if h.phases == nil {
+		h.phases = make([]record.SSHPhase, 0, 10) // what a handshake has
+	}
+	if len(h.phases) < maxPhases {
+		h.phases = append(h.phases, record.SSHPhase{Name: name, Time: at.Time, By: dir.String(), Detail: detail})
 	}
 }
 
@@ -65,16 +69,17 @@ func (h *handshake) identified(dir dissect.Dir, id *record.SSHIdentification, at
 	h.phase("identification", dir, at, detail)
 }
 
-func (h *handshake) offered(dir dissect.Dir, o *offer, at record.Stamp) {
+func (h *handshake) offered(dir dissect.Dir, k *knownOffer, at record.Stamp) {
+	o := &k.offer
 	h.offers[dir] = o
 	detail := fmt.Sprintf("%d key exchange methods, %d host key algorithms, %d ciphers, %d MACs",
 		len(o.init.Kex), len(o.init.HostKey), len(o.init.CipherC2S), len(o.init.MACC2S))
 	if dir == dissect.ClientToServer {
 		h.rec.ClientKex = o.init
-		h.rec.HASSH, h.rec.HASSHString = o.hassh(dir)
+		h.rec.HASSH, h.rec.HASSHString = k.sum, k.text
 	} else {
 		h.rec.ServerKex = o.init
-		h.rec.HASSHServer, h.rec.HASSHServerString = o.hassh(dir)
+		h.rec.HASSHServer, h.rec.HASSHServerString = k.sum, k.text
 	}
 	h.phase("kexinit", dir, at, detail)
 	if h.offers[0] != nil && h.offers[1] != nil {
@@ -186,7 +191,7 @@ func (d *dissector) finish() {
 // detail says in the phases what the key exchange messages showed.
 func (h *handshake) detail() {
 	r := &h.rec
-	for i := range h.n {
+	for i := range h.phases {
 		p := &h.phases[i]
 		if p.Name != "key_exchange" {
 			continue
@@ -202,7 +207,7 @@ func (h *handshake) detail() {
 		return
 	}
 	// The message that brought the host key is the server's last.
-	for i := h.n - 1; i >= 0; i-- {
+	for i := len(h.phases) - 1; i >= 0; i-- {
 		if p := &h.phases[i]; p.Name == "key_exchange" && p.By == "server" {
 			p.Name = "host_key"
 			p.Detail = fmt.Sprintf("%s %d %s", r.HostKey.Type, r.HostKey.Bits, r.HostKey.SHA256)
@@ -274,11 +279,11 @@ func (d *dissector) oneSided() bool {
 func (d *dissector) course() {
 	h, r := &d.hs, &d.hs.rec
 	start := d.env.Conn().Start
-	phases := make([]record.SSHPhase, 0, h.n+1)
+	phases := h.phases
+	h.phases = nil
 	if !d.env.Conn().Midstream && !start.IsZero() && start.Before(h.stamp.Time) {
-		phases = append(phases, record.SSHPhase{Name: "connect", Time: start})
+		phases = slices.Insert(phases, 0, record.SSHPhase{Name: "connect", Time: start})
 	}
-	phases = append(phases, h.phases[:h.n]...)
 	slices.SortStableFunc(phases, func(a, b record.SSHPhase) int { return a.Time.Compare(b.Time) })
 	for i := range phases {
 		if i+1 < len(phases) {

@@ -124,13 +124,13 @@ func (d *dissector) message(dir dissect.Dir, p []byte, at record.Stamp) {
 			d.violate("ssh_second_kexinit", dir, at, "a second KEXINIT before the keys were in use")
 			return
 		}
-		o, ok := parseKexInit(p)
-		if !ok {
+		k := d.offers.read(dir, p)
+		if !k.wellFormed {
 			d.violate("ssh_kexinit_cut", dir, at, "KEXINIT ends inside a list")
 		}
-		s.offer = o
-		d.dec.keepInit(dir, p, o)
-		d.hs.offered(dir, o, at)
+		s.offer = &k.offer
+		d.dec.keepInit(dir, p, s.offer)
+		d.hs.offered(dir, k, at)
 		s.before = s.packets - 1
 		if d.hs.strict() {
 			for i := range d.sides {

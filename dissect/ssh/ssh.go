@@ -43,12 +43,13 @@ type Config struct {
 // Protocol returns SSH for the list of protocols. Inside of it the protocols
 // sftp and scp are opened by name, when the list has them.
 func (c Config) Protocol() dissect.Protocol {
+	known := &offers{}
 	return dissect.Protocol{
 		Name:  "ssh",
 		Ports: []uint16{22},
 		Probe: probe,
 		New: func(env dissect.Env) dissect.Dissector {
-			d := newDissector(env)
+			d := newDissector(env, known)
 			if c.Keys != nil && c.Keys.Len() > 0 {
 				d.dec = &decryption{log: c.Keys}
 			}
@@ -96,6 +97,7 @@ type side struct {
 type dissector struct {
 	env     dissect.Env
 	sides   [2]side
+	offers  *offers
 	hs      handshake
 	watch   watch
 	dec     *decryption // nil without a key log
@@ -103,8 +105,8 @@ type dissector struct {
 	closed  bool
 }
 
-func newDissector(env dissect.Env) *dissector {
-	d := &dissector{env: env}
+func newDissector(env dissect.Env, known *offers) *dissector {
+	d := &dissector{env: env, offers: known}
 	if !env.Conn().Midstream {
 		d.sides[0].stage, d.sides[1].stage = stageLines, stageLines
 	}
