@@ -34,6 +34,7 @@ type sshBench struct {
 	engine  *flow.Engine
 	addr    string // of the proxy
 	host    ssh.Signer
+	bodies  func() // ends the workers that read contents
 	mu      sync.Mutex
 	records []record.Record
 }
@@ -63,6 +64,7 @@ func startSSH(t *testing.T, to string, hostKey ssh.PublicKey, change func(*Confi
 		}
 	}
 	bodies := content.New(content.Config{})
+	b.bodies = sync.OnceFunc(func() { bodies.Close() })
 	b.engine = flow.New(flow.Config{
 		Protocols: []dissect.Protocol{dissectssh.Protocol(), sftp.Protocol()},
 		Content:   bodies,
@@ -88,7 +90,7 @@ func startSSH(t *testing.T, to string, hostKey ssh.PublicKey, change func(*Confi
 	b.addr = b.proxy.Addrs()[0].String()
 	t.Cleanup(func() {
 		b.proxy.Shutdown(0)
-		bodies.Close()
+		b.bodies()
 	})
 	return b
 }
@@ -101,6 +103,7 @@ func (b *sshBench) stop() []record.Record {
 	if err := b.engine.Close(); err != nil {
 		b.t.Fatal(err)
 	}
+	b.bodies()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.records

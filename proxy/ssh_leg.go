@@ -2,8 +2,11 @@ package proxy
 
 import (
 	"encoding/binary"
+	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
+	"syscall"
 
 	"sniff/dissect"
 )
@@ -21,6 +24,7 @@ type sshLeg struct {
 
 	died    chan struct{} // closed when nothing more can be read
 	dieOnce sync.Once
+	reset   atomic.Bool // the peer cut the connection
 }
 
 func newSSHLeg(r *relay, c net.Conn, peer identified, swallow int) *sshLeg {
@@ -39,6 +43,9 @@ func (l *sshLeg) Read(b []byte) (int, error) {
 		l.r.alive()
 		l.heard(b[:n])
 	}
+	if errors.Is(err, syscall.ECONNRESET) {
+		l.reset.Store(true)
+	}
 	if err != nil {
 		l.dieOnce.Do(func() { close(l.died) })
 	}
@@ -53,6 +60,15 @@ func (l *sshLeg) Write(b []byte) (int, error) {
 	}
 	l.said(b[skipped:])
 	n, err := l.Conn.Write(b[skipped:])
+	if errors.Is(err, syscall.ECONNRESET) {
+		// The system says so once, to whoever comes first; the read that
+		// follows sees an ordinary end.
+		select {
+		case <-l.died:
+		default:
+			l.reset.Store(true)
+		}
+	}
 	return skipped + n, err
 }
 

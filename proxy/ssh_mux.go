@@ -40,6 +40,11 @@ const (
 	// drainTime is how long a leg may take to hear what the other one said
 	// before it ended.
 	drainTime = 30 * time.Second
+	// resetTime is the same for a leg whose peer was cut off: what is left
+	// unread then is lost in any case.
+	resetTime = 500 * time.Millisecond
+	// farewellTime is how long it may take to close its connection then.
+	farewellTime = 5 * time.Second
 )
 
 // sshMux passes channels and global requests between the legs.
@@ -74,10 +79,24 @@ func (m *sshMux) watch(dir dissect.Dir) {
 	err := m.ends[dir].conn.Wait()
 	m.endOnce.Do(func() { m.ended(dir, err) })
 	close(m.over[dir])
+	leg, drain := m.s.leg(dir), drainTime
+	if leg.reset.Load() {
+		drain = resetTime
+	}
 	select {
 	case <-m.flowing[dir].landed():
 	case <-m.over[dir.Other()]:
-	case <-time.After(drainTime):
+	case <-time.After(drain):
+	}
+	if leg.reset.Load() {
+		abort(rawConn(m.s.leg(dir.Other()).Conn))
+	}
+	// Only half at first: what the other side still says on its way out must not
+	// be answered with a reset, which could overtake the last words.
+	closeWrite(m.s.leg(dir.Other()).Conn)
+	select {
+	case <-m.over[dir.Other()]:
+	case <-time.After(farewellTime):
 	}
 	m.ends[dir.Other()].conn.Close()
 }
@@ -87,7 +106,7 @@ func (m *sshMux) ended(dir dissect.Dir, err error) {
 	r := m.s.r
 	switch {
 	case m.s.hasFailed():
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case m.s.leg(dir).reset.Load(), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		r.ended(record.EndReset, dir.String())
 	case errors.Is(err, net.ErrClosed):
 		r.ended(record.EndOpen, "") // by the proxy, which stops

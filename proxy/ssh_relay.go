@@ -73,6 +73,14 @@ func (s *sshRelay) run() {
 	mux.run()
 }
 
+// leg returns the leg of a side.
+func (s *sshRelay) leg(side dissect.Dir) *sshLeg {
+	if side == dissect.ClientToServer {
+		return s.client
+	}
+	return s.upstream
+}
+
 // serverConfig is what the proxy is to the client.
 func (s *sshRelay) serverConfig() *ssh.ServerConfig {
 	l := s.login
