@@ -61,11 +61,12 @@ type document struct {
 
 	header, body []node
 	values       []byte
-	at           *node    // whose text is being read; nil: nobody's
-	room         int      // how many elements of the body are kept
-	more         int      // elements of the body that are not
-	faulty       bool     // the body is a fault
-	refs         []string // Content-IDs that are referred to
+	at           *node             // whose text is being read; nil: nobody's
+	room         int               // how many elements of the body are kept
+	more         int               // elements of the body that are not
+	faulty       bool              // the body is a fault
+	slab         []record.SOAPNode // room for the trees of the record
+	refs         []string          // Content-IDs that are referred to
 	problems     []record.SOAPXMLProblem
 }
 
@@ -310,7 +311,12 @@ func (d *document) tree(list []node, depth int, all string) ([]record.SOAPNode, 
 	if count == 0 {
 		return nil, 0
 	}
-	out := make([]record.SOAPNode, 0, count)
+	// All lists of one document share their memory.
+	if len(d.slab) < count {
+		d.slab = make([]record.SOAPNode, max(count, len(list)))
+	}
+	out := d.slab[:0:count]
+	d.slab = d.slab[count:]
 	i := 0
 	for i < len(list) && list[i].depth > depth {
 		n := &list[i]
