@@ -264,7 +264,7 @@ keylog_case() {
 keylog_case ftps-explicit curl -sSk --ssl-reqd -o got "ftp://bob:secret@server.example:2121/pub/random.bin"
 keylog_case ftps-explicit-tls12 curl -sSk --tls-max 1.2 --ssl-reqd -o got "ftp://bob:secret@server.example:2121/pub/random.bin"
 keylog_case ftps-implicit curl -sSk -o got "ftps://bob:secret@server.example/readme.txt"
-keylog_case ftps-clear-command-channel curl -sSk --ssl-reqd --ftp-ssl-ccc -o got "ftp://bob:secret@server.example:2121/readme.txt"
+keylog_case ftps-clear-refused curl -sSk --ssl-reqd --ftp-ssl-ccc -o got "ftp://bob:secret@server.example:2121/readme.txt"
 keylog_case ftps-resumed lftp -e 'set ssl:verify-certificate no; set ftp:ssl-force yes; set ftp:ssl-protect-data yes; set net:max-retries 1; cd pub; cls -l; get random.bin -o ftps.bin; bye' -u bob,secret -p 2122 server.example
 keylog_case ftps-data-in-clear curl -sSk --ftp-ssl-control -o got "ftp://bob:secret@server.example:2126/readme.txt"
 case_of ftps-without-keys curl -sSk --ssl-reqd -o got "ftp://bob:secret@server.example:2121/pub/random.bin"
@@ -347,3 +347,26 @@ case_of ncftp-client "$FTP_SERVERS/usr/bin/ncftpget" -u bob -p secret -V -P 2131
 server_run pure-ftpd env LD_LIBRARY_PATH="$lib" "$FTP_SERVERS/usr/sbin/pure-ftpd" -S 2132 -p 50000:50099 -l unix -u 1 -C 8 -H
 wait_port 2132
 case_of pure-ftpd curl -sS --disable-epsv -o got "ftp://bob:secret@server.example:2132/pub/random.bin"
+
+# It takes CCC, which vsftpd does not.
+cat "$lab_dir/key.pem" "$lab_dir/cert.pem" >"$lab_dir/both.pem"
+server_run pure-ftpd-tls env LD_LIBRARY_PATH="$lib" "$FTP_SERVERS/usr/sbin/pure-ftpd" -S 2134 -p 50000:50099 -l unix -u 1 -C 8 -H -Y 1 -2 "$lab_dir/both.pem"
+wait_port 2134
+cat >"$lab_dir/ftps-clear-command-channel.py" <<'PY'
+import ftplib, os, ssl
+context = ssl._create_unverified_context()
+context.keylog_filename = os.environ["SSLKEYLOGFILE"]
+ftp = ftplib.FTP_TLS(context=context)
+ftp.connect("server.example", 2134, timeout=5)
+ftp.login("bob", "secret")
+ftp.prot_p()
+ftp.ccc()
+ftp.cwd("pub")
+with ftp.transfercmd("RETR numbers.txt") as data:
+    while data.recv(8192):
+        pass
+    data.unwrap()
+ftp.voidresp()
+ftp.quit()
+PY
+keylog_case ftps-clear-command-channel python3 "$lab_dir/ftps-clear-command-channel.py"
