@@ -170,7 +170,7 @@ func (d *dissector) finish() {
 	// A side whose guess was wrong has its first message ignored.
 	skipC := wrong && h.offers[0].init.Guess
 	skipS := wrong && h.offers[1].init.Guess
-	r.Exchange, r.HostKey = readExchange(method, h.messages, skipC, skipS)
+	r.Exchange, r.HostKey = readExchange(d.offers, method, h.messages, skipC, skipS)
 	h.detail()
 	r.Version = h.version()
 	r.Outcome = d.outcome()

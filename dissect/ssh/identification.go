@@ -57,7 +57,7 @@ func (d *dissector) line(dir dissect.Dir, b []byte) (int, error) {
 	if end+1 > maxIdentification {
 		d.violate("ssh_identification_too_long", dir, at, fmt.Sprintf("the identification has %d bytes, 255 are allowed", end+1))
 	}
-	id := parseIdentification(clip(text, keptLine))
+	id := d.offers.identification(text[:min(len(text), keptLine)])
 	if i := bytes.IndexFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }); i >= 0 {
 		d.violate("ssh_identification_invalid", dir, at, "a control character in the identification")
 	} else if id.Banner == "" {

@@ -92,7 +92,7 @@ func methodBits(method string) int {
 
 // readExchange reads the key exchange messages by the method that was chosen;
 // "" when that is not known, which leaves what all methods have alike.
-func readExchange(method string, messages []kexMessage, skipClient, skipServer bool) (*record.SSHExchange, *record.SSHHostKey) {
+func readExchange(known *offers, method string, messages []kexMessage, skipClient, skipServer bool) (*record.SSHExchange, *record.SSHHostKey) {
 	x := &record.SSHExchange{Family: family(method), Bits: methodBits(method), PostQuantum: postQuantum(method)}
 	var key *record.SSHHostKey
 	for _, m := range messages {
@@ -119,7 +119,7 @@ func readExchange(method string, messages []kexMessage, skipClient, skipServer b
 			k = readUnknown(x, m, &r)
 		}
 		if len(k) > 0 && key == nil {
-			key = readHostKey(k)
+			key = known.hostKey(k)
 		}
 	}
 	if x.Family == "" {
