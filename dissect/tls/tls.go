@@ -177,12 +177,15 @@ const maxSaid = 80
 // is reported, the rest counted.
 func (l *layer) foreign(dir dissect.Dir, b []byte) int {
 	s := &l.sides[dir]
-	for _, c := range b {
+	for i, c := range b {
 		if s.shut == endForeign {
 			break
 		}
 		if s.said == nil {
-			s.msgAt = l.env.At(0)
+			s.msgAt = l.env.At(i)
+			if c == '\r' || c == '\n' {
+				continue
+			}
 		}
 		if c == '\n' || len(s.said) == maxSaid {
 			l.reportForeign(dir)

@@ -1,0 +1,102 @@
+#!/bin/sh
+# Records the TLS samples, each with its key log beside it: one mail sent in the
+# clear, after STARTTLS, and inside of TLS of each version and family of suites
+# (profiles.py), aiosmtpd being the server and Python's ssl both sides' TLS;
+# what Python cannot be made to do with openssl s_server and s_client; and
+# handshakes that fail.
+#
+# Needs root; python3-aiosmtpd, openssl, curl, tshark (editcap), and what lab.sh
+# needs. The certificates are valid for ten years.
+
+. "$(dirname "$0")/../lab.sh"
+lab_up
+chmod 0755 "$lab_dir"
+cd "$lab_dir"
+PYTHONDONTWRITEBYTECODE=1
+export PYTHONDONTWRITEBYTECODE
+
+sign() { # NAME SUBJECT SAN DAYS KEYTYPE...
+	name=$1 subject=$2 san=$3 days=$4
+	shift 4
+	openssl req -new -nodes -newkey "$@" -subj "$subject" -keyout "$name.key" -out "$name.csr" 2>/dev/null
+	printf 'subjectAltName=%s\n' "$san" >"$name.ext"
+	openssl x509 -req -in "$name.csr" -CA ca.pem -CAkey ca.key -CAcreateserial -days "$days" -extfile "$name.ext" -out "$name.crt" 2>/dev/null
+	cat "$name.crt" ca.pem >"$name.pem"
+}
+openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj '/CN=Example Root' -keyout ca.key -out ca.pem 2>/dev/null
+sign rsa /CN=server.example DNS:server.example 3650 rsa:2048
+sign ecdsa /CN=server.example DNS:server.example 3650 ec -pkeyopt ec_paramgen_curve:P-256
+sign client /CN=client.example DNS:client.example 3650 ec -pkeyopt ec_paramgen_curve:P-256
+openssl req -x509 -newkey rsa:1024 -nodes -days 3650 -subj /CN=other.example -addext subjectAltName=DNS:other.example \
+	-keyout weak.key -out weak.pem 2>/dev/null
+cp ca.pem "$here/ca.pem"
+cp rsa.key "$here/server.key"
+
+# keys CASE: keeps the key log of the case that was recorded just now.
+keys() {
+	if [ -s keys ]; then mv keys "$here/$1.keys"; chmod 0644 "$here/$1.keys"; fi
+}
+# openssl_case CASE SERVER-OPTIONS CLIENT-OPTIONS: a line each way.
+openssl_case() {
+	rm -f keys
+	port=$((${port:-5000} + 1))
+	on_server openssl s_server -accept "192.0.2.20:$port" -naccept 1 -rev $2 >"server-$1.log" 2>&1 &
+	server=$!
+	wait_port "$port"
+	record "$1" sh -c "(sleep 0.3; printf '%s' '${4:-the quick brown fox}'; printf '\n'; sleep 0.4) | openssl s_client -connect 192.0.2.20:$port -servername server.example -CAfile ca.pem -keylogfile keys $3"
+	kill "$server" 2>/dev/null || true
+	wait "$server" 2>/dev/null || true
+	keys "$1"
+}
+echo 'the quick brown fox' >line.txt
+
+server_run aiosmtpd /usr/bin/python3 "$here/server.py" "$lab_dir"
+wait_port 4019
+record clear /usr/bin/python3 "$here/client.py" "$lab_dir" clear
+record starttls /usr/bin/python3 "$here/client.py" "$lab_dir" starttls
+keys starttls
+for p in tls10-cbc tls10-etm tls11-cbc tls12-cbc tls12-etm tls12-gcm tls12-gcm-noems tls12-ccm tls12-ccm8 tls12-chacha20 tls12-static-rsa \
+	tls12-null tls12-client-certificate tls12-camellia tls13 tls13-ecdsa tls13-client-certificate tls13-retry; do
+	record "$p" /usr/bin/python3 "$here/client.py" "$lab_dir" "$p"
+	keys "$p"
+done
+for p in tls12-session-id tls12-gcm tls13; do
+	record "$p-resumed" /usr/bin/python3 "$here/client.py" "$lab_dir" "$p" resume
+	keys "$p-resumed"
+done
+
+rsa='-cert rsa.pem -key rsa.key -cert_chain rsa.pem'
+for s in TLS_AES_128_GCM_SHA256 TLS_CHACHA20_POLY1305_SHA256 TLS_AES_128_CCM_SHA256 TLS_AES_128_CCM_8_SHA256; do
+	name=$(echo "$s" | tr 'A-Z_' 'a-z-' | sed 's/^tls-/tls13-/; s/-sha256//')
+	openssl_case "$name" "$rsa -ciphersuites $s" "-ciphersuites $s -quiet"
+done
+openssl_case tls13-key-update "$rsa" '-tls1_3' 'K'
+openssl_case tls12-renegotiation "$rsa -client_renegotiation" '-tls1_2' 'R'
+
+# 0-RTT: a first session gives the ticket, the second one sends early data.
+rm -f keys
+mkfifo input
+sleep 60 >input &
+holder=$!
+lab_pids="$lab_pids $holder"
+on_server openssl s_server -accept 192.0.2.20:5100 $rsa -tls1_3 -early_data -no_anti_replay <input >early.log 2>&1 &
+server=$!
+wait_port 5100
+record tls13-early-data sh -c '
+	(sleep 0.3; echo first; sleep 0.3) | openssl s_client -connect 192.0.2.20:5100 -servername server.example -keylogfile keys -sess_out session -tls1_3
+	(sleep 0.3; echo third; sleep 0.3) | openssl s_client -connect 192.0.2.20:5100 -servername server.example -keylogfile keys -sess_in session -early_data line.txt -tls1_3'
+kill "$server" 2>/dev/null || true
+keys tls13-early-data
+
+# Handshakes that fail, and certificates that should not pass.
+openssl_case failed-version "$rsa -tls1_3" '-tls1_2'
+openssl_case failed-suite "$rsa -tls1_2 -cipher ECDHE-RSA-AES256-GCM-SHA384" '-tls1_2 -cipher AES128-SHA'
+openssl_case failed-group "$rsa -tls1_3 -groups P-521" '-tls1_3 -groups X25519'
+openssl_case failed-unknown-ca "$rsa -tls1_2" '-tls1_2 -CAfile weak.pem -verify_return_error'
+openssl_case failed-unknown-ca-tls13 "$rsa -tls1_3" '-tls1_3 -CAfile weak.pem -verify_return_error'
+openssl_case failed-certificate-required "$rsa -tls1_3 -Verify 1 -verify_return_error" '-tls1_3'
+openssl_case failed-name "$rsa -servername_fatal -servername elsewhere.example -cert2 rsa.pem -key2 rsa.key" ''
+openssl_case failed-alpn "$rsa -alpn h2" '-alpn http/1.1'
+openssl_case failed-fallback "$rsa" '-fallback_scsv -tls1_1 -cipher ALL:@SECLEVEL=0'
+openssl_case weak-certificate '-cert weak.pem -key weak.key -cipher ALL:@SECLEVEL=0' '-tls1_2 -cipher ALL:@SECLEVEL=0'
+openssl_case anonymous '-nocert -tls1_2 -cipher ADH-AES128-SHA:@SECLEVEL=0' '-tls1_2 -cipher ADH-AES128-SHA:@SECLEVEL=0'

@@ -1,0 +1,28 @@
+"""aiosmtpd on port 25 (clear, STARTTLS) and with TLS on the port of every
+profile."""
+import asyncio
+import sys
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Sink
+from aiosmtpd.smtp import SMTP
+
+from profiles import PROFILES, context
+
+folder = sys.argv[1]
+
+
+def smtp(**kw):
+    return SMTP(Sink(), hostname="server.example", ident="ESMTP", **kw)
+
+
+async def main():
+    loop = asyncio.get_running_loop()
+    await loop.create_server(lambda: smtp(), "192.0.2.20", 2525)
+    await loop.create_server(lambda: smtp(tls_context=context("server", "tls13", folder)), "192.0.2.20", 25)
+    for name, (port, *_) in PROFILES.items():
+        await loop.create_server(lambda: smtp(), "192.0.2.20", port, ssl=context("server", name, folder))
+    await asyncio.Event().wait()
+
+
+asyncio.run(main())
