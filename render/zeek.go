@@ -147,6 +147,9 @@ type zeekRow struct {
 
 // row begins a line of a session.
 func (z *Zeek) row(h *record.Header, uid string, at time.Time) *zeekRow {
+	if h.Session == "" { // about the input as a whole
+		return &zeekRow{at: at, values: map[string]any{"ts": at}}
+	}
 	return &zeekRow{at: at, values: map[string]any{
 		"ts": at, "uid": uid,
 		"id.orig_h": h.Client.Addr().Unmap(), "id.orig_p": int64(h.Client.Port()),
@@ -197,7 +200,7 @@ func local(a netip.Addr) bool {
 
 // weird writes an anomaly.
 func (z *Zeek) weird(a *record.Anomaly) error {
-	r := z.row(&a.Header, z.conn(&a.Header).uid, a.Time)
+	r := z.row(&a.Header, zeekID('C', a.Session), a.Time)
 	r.set("name", a.Code)
 	r.set("addl", a.Detail)
 	r.set("notice", false)
@@ -208,7 +211,7 @@ func (z *Zeek) weird(a *record.Anomaly) error {
 
 // notice writes a finding.
 func (z *Zeek) notice(f *record.Finding) error {
-	r := z.row(&f.Header, z.conn(&f.Header).uid, f.Time)
+	r := z.row(&f.Header, zeekID('C', f.Session), f.Time)
 	family, code, _ := strings.Cut(f.Code, ".")
 	note := strings.ToUpper(family) + "::"
 	for word := range strings.SplitSeq(code, "_") {

@@ -79,6 +79,23 @@ func TestChoiceErrors(t *testing.T) {
 	}
 }
 
+// TestCompletion: the shell offers kinds, and the fields of the chosen kind.
+func TestCompletion(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"read", "--kind", "smtp."}, "smtp.message"},
+		{[]string{"read", "--kind", "smtp.message", "--fields", "time,"}, "time,outcome"},
+		{[]string{"findings", "--sort", ""}, "severity"},
+	} {
+		got, _, _ := sniff(t, nil, append([]string{"__complete"}, c.args...)...)
+		if !strings.Contains(got, "\n"+c.want+"\n") && !strings.HasPrefix(got, c.want+"\n") {
+			t.Errorf("%q: offered %q, want %s among them", c.args, got, c.want)
+		}
+	}
+}
+
 // TestCSVKeepsWhatItGets: quotes, commas and line ends in values survive.
 func TestCSVKeepsWhatItGets(t *testing.T) {
 	fixedKey(t)

@@ -27,6 +27,37 @@ type choice struct {
 func (a *app) choiceFlags(cmd *cobra.Command) {
 	a.listFlags(cmd)
 	cmd.Flags().StringSliceVar(&a.choice.kinds, "kind", nil, "only records of this `KIND`, such as smtp.message; several with commas")
+	completes(cmd, "kind", func() []string { return kindNames() })
+}
+
+// completes offers words for the value of a flag to the shell. A value may be
+// a list with commas, whose last word is completed.
+func completes(cmd *cobra.Command, flag string, words func() []string) {
+	// The flag was defined just before, so this cannot fail.
+	_ = cmd.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+		before := typed[:strings.LastIndexByte(typed, ',')+1]
+		var out []string
+		for _, w := range words() {
+			out = append(out, before+w)
+		}
+		return out, cobra.ShellCompDirectiveNoFileComp
+	})
+}
+
+// fieldNames are the fields of the chosen kinds, or of all.
+func (a *app) fieldNames() []string {
+	var out []string
+	for _, r := range record.Types() {
+		if len(a.choice.kinds) > 0 && !slices.Contains(a.choice.kinds, string(r.Kind())) {
+			continue
+		}
+		for _, f := range record.FieldsOf(r) {
+			if !slices.Contains(out, f.Name) {
+				out = append(out, f.Name)
+			}
+		}
+	}
+	return out
 }
 
 // listFlags are those of them that a list of records of one kind has too.
@@ -36,6 +67,8 @@ func (a *app) listFlags(cmd *cobra.Command) {
 	f.StringVar(&a.choice.sort, "sort", "", "order records by this `FIELD`; -FIELD: the largest first")
 	f.IntVar(&a.choice.limit, "limit", 0, "show the first `N` records only")
 	f.StringVar(&a.shape.fields, "fields", "", "columns of csv, or members of jsonl: a `LIST` of fields with commas, such as time,client,code")
+	completes(cmd, "fields", a.fieldNames)
+	completes(cmd, "sort", a.fieldNames)
 }
 
 // prepare checks and compiles the choice.
