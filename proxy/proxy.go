@@ -9,7 +9,8 @@
 // back. The session follows the dialogue; when it asks for an upgrade (STARTTLS,
 // AUTH TLS) both pumps stop at that byte and the relay does both handshakes
 // (tls.go). FTP's data connections are announced by the session and relayed by
-// data.go.
+// data.go. SSH is recognised by its identification and terminated on both legs
+// (ssh.go says how, and what is recorded of it).
 //
 // Every relayed message passes pump.flush, the one place where it can be held
 // or changed.

@@ -21,7 +21,7 @@ import (
 // host key of its own, and a client to the upstream, whose host key must be
 // known (ssh_hostkey.go); both are golang.org/x/crypto/ssh. The client's
 // attempts to log in are made at the upstream one by one, and the upstream's
-// verdict is the answer (ssh_login.go, ssh_publickey.go). Then channels and
+// verdict is the answer (ssh_login.go, ssh_publickey.go, ssh_agent.go). Then channels and
 // requests are passed on both ways (ssh_mux.go, ssh_channel.go).
 //
 // What is recorded: the session is given the client's leg as it stands on the
@@ -43,6 +43,8 @@ type SSH struct {
 	// Identities log in at upstreams that want a public key: a signature by
 	// the client cannot be relayed, because it covers the id of its own leg.
 	Identities []ssh.Signer
+	// Agent lets the client's agent sign, if it is forwarded: see ssh_agent.go.
+	Agent bool
 }
 
 // sshSight is what the first bytes of a direction say about SSH.

@@ -40,6 +40,7 @@ type sshLogin struct {
 	methods  []string // what the upstream takes
 	accepted bool
 	proof    *sshProof // a public key that waits for its signature
+	deferred *sshProof // a key that the client's agent is to sign with
 	rec      *record.SSHAuth
 	partials int // only the upstream's leg touches it
 }

@@ -94,12 +94,12 @@ func (l *sshLogin) offered(c ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissi
 // canSign reports whether there is a way to log in for a client that proves
 // this key.
 func (l *sshLogin) canSign(key ssh.PublicKey) bool {
-	return len(l.s.r.srv.cfg.SSH.Identities) > 0
+	return len(l.s.r.srv.cfg.SSH.Identities) > 0 || l.s.r.srv.cfg.SSH.Agent
 }
 
 // unsigned says why a key that the upstream wants is refused.
 func (s *sshRelay) unsigned(user string, key ssh.PublicKey) {
-	detail := fmt.Sprintf("%s wants the key %s of %q, but a signature for the proxy's connection cannot be used for the upstream's; start the proxy with --ssh-identity KEY", s.address, ssh.FingerprintSHA256(key), user)
+	detail := fmt.Sprintf("%s wants the key %s of %q, but a signature for the proxy's connection cannot be used for the upstream's; start the proxy with --ssh-identity KEY, or with --ssh-agent and forward an agent (ssh -A)", s.address, ssh.FingerprintSHA256(key), user)
 	s.r.anomaly("proxy_ssh_publickey", dissect.ClientToServer, detail)
 	_ = s.preAuth.SendAuthBanner("sniff: " + detail + "\r\n")
 }
@@ -126,6 +126,11 @@ func (l *sshLogin) proved(c ssh.ConnMetadata, key ssh.PublicKey, _ *ssh.Permissi
 			l.noteKey(began, key, v.result(), "signed with the proxy's identity, which is the same key")
 			return l.answer(v)
 		}
+	}
+	if l.s.r.srv.cfg.SSH.Agent {
+		l.deferred = p
+		l.noteKey(began, key, "wanted", "proved by the client; its agent will be asked to sign for the upstream")
+		return &ssh.Permissions{}, nil
 	}
 	p.by <- nil
 	if v := l.verdict(); v.err != nil {

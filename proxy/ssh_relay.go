@@ -46,6 +46,11 @@ func newSSHRelay(r *relay, client, server identified) *sshRelay {
 	s.client.observeClient(client, server)
 	s.upstream.observeUpstream(client, server)
 	s.login = newSSHLogin(s)
+	if r.tap != nil {
+		r.mu.Lock()
+		r.tap.Comment("SSH, terminated by the proxy: the client's connection as it is on the wire")
+		r.mu.Unlock()
+	}
 	return s
 }
 
@@ -61,8 +66,19 @@ func (s *sshRelay) run() {
 	wg.Go(func() { s.watchLogin(authenticated) })
 	conn, channels, requests, err := ssh.NewServerConn(s.client, s.serverConfig())
 	s.welcomed.Store(true)
+	var agentErr error
+	if err == nil && s.login.deferred != nil {
+		if channels, agentErr = s.loginByAgent(conn, channels); agentErr != nil {
+			err = agentErr
+		}
+	}
 	close(authenticated)
 	s.login.finish(err)
+	if agentErr != nil {
+		go ssh.DiscardRequests(requests)
+		s.agentFailed(agentErr)
+		s.client.Close()
+	}
 	if err != nil {
 		s.clientFailed(err)
 		s.upstream.Close()

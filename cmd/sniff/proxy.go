@@ -40,6 +40,8 @@ type proxyFlags struct {
 	write       string
 	allow       []string
 	foreignData bool
+	proxyIn     bool
+	proxyOut    int
 	grace       time.Duration
 	idle        time.Duration
 	connections int
@@ -49,6 +51,7 @@ type proxyFlags struct {
 	sshHostKey    string
 	sshIdentities []string
 	sshAcceptNew  bool
+	sshAgent      bool
 	knownHosts    []string
 }
 
@@ -71,7 +74,8 @@ trust. Upstream certificates are verified as the client would have done.
 SSH is intercepted with a host key of the proxy's own, which clients must take
 for the server's; the upstream's must be in known_hosts. Passwords and questions
 are relayed. A signature by the client's key cannot be: give the proxy the key
-that logs in at the upstream (--ssh-identity).`,
+that logs in at the upstream (--ssh-identity), or let it use the client's agent
+(--ssh-agent, and ssh -A).`,
 		Example: `  sniff proxy --listen 127.0.0.1:2525 --to mail.example.org:25
   sniff proxy --listen 127.0.0.1:2121 --to ftp.example.org:21 -w traffic.pcapng
   sniff proxy --mode socks --listen 127.0.0.1:1080 -o jsonl`,
@@ -92,11 +96,14 @@ that logs in at the upstream (--ssh-identity).`,
 	f.StringVar(&p.ssh, "ssh", "intercept", "intercept or passthrough")
 	f.StringVar(&p.sshHostKey, "ssh-host-key", "", "private key `FILE` that clients see as the host key (default: ssh_host_ed25519_key in the --ca-dir, made once)")
 	f.StringArrayVar(&p.sshIdentities, "ssh-identity", nil, "private key `FILE` to log in at upstreams for clients that use a public key; repeatable")
+	f.BoolVar(&p.sshAgent, "ssh-agent", false, "let clients in that prove a key which the upstream wants, and log in there with the agent that they forward")
 	f.StringArrayVar(&p.knownHosts, "known-hosts", nil, "`FILE` with the host keys of upstreams; repeatable (default: the user's and the system's)")
 	f.BoolVar(&p.sshAcceptNew, "ssh-accept-new", false, "add the keys of unknown upstreams to the first --known-hosts file")
 	f.StringVarP(&p.write, "write", "w", "", "write the traffic, as the applications saw it, to the pcapng `FILE`")
 	f.StringArrayVar(&p.allow, "allow", nil, "clients other than loopback that may connect, as `CIDR`; repeatable")
 	f.BoolVar(&p.foreignData, "allow-foreign-data", false, "let FTP data connections go to other hosts than the peers (FXP)")
+	f.BoolVar(&p.proxyIn, "proxy-protocol-in", false, "callers name the client in a PROXY protocol header, version 1 or 2")
+	f.IntVar(&p.proxyOut, "proxy-protocol-out", 0, "name the client to upstreams in a PROXY protocol header of `VERSION` 1 or 2")
 	f.DurationVar(&p.grace, "grace", 5*time.Second, "how long open connections may finish after an interrupt")
 	f.DurationVar(&p.idle, "idle", time.Hour, "end connections that are silent for this long")
 	f.IntVar(&p.connections, "max-connections", 10_000, "most connections at a time")
@@ -261,6 +268,9 @@ func (p proxyFlags) listeners() ([]proxy.Listener, error) {
 	if err := oneOf("--upstream-verify", p.verify, "on", "report", "off"); err != nil {
 		return nil, err
 	}
+	if p.proxyOut < 0 || p.proxyOut > 2 {
+		return nil, usageError{fmt.Errorf("--proxy-protocol-out %d: the versions are 1 and 2", p.proxyOut)}
+	}
 	if len(p.listen) == 0 {
 		return nil, usageError{hinted{errors.New("no address to listen on"), "sniff proxy --listen 127.0.0.1:2525 --to mail.example.org:25"}}
 	}
@@ -272,7 +282,7 @@ func (p proxyFlags) listeners() ([]proxy.Listener, error) {
 		if strings.HasPrefix(addr, ":") {
 			addr = "127.0.0.1" + addr
 		}
-		l := proxy.Listener{Mode: mode, Listen: addr, TLS: proxy.TLSMode(p.tls)}
+		l := proxy.Listener{Mode: mode, Listen: addr, TLS: proxy.TLSMode(p.tls), ProxyProtocolIn: p.proxyIn, ProxyProtocolOut: p.proxyOut}
 		if mode == proxy.Reverse {
 			l.To = p.to[i]
 		}

@@ -29,7 +29,7 @@ func (a *app) proxySSH(p proxyFlags) (cfg proxy.SSH, err error) {
 	if made {
 		a.note("made an SSH host key, %s, in %s; clients must take it for the server's", ssh.FingerprintSHA256(key.PublicKey()), path)
 	}
-	cfg.HostKey, cfg.AcceptNew = key, p.sshAcceptNew
+	cfg.HostKey, cfg.AcceptNew, cfg.Agent = key, p.sshAcceptNew, p.sshAgent
 	for _, f := range p.sshIdentities {
 		id, err := proxy.LoadKey(f)
 		if err != nil {
