@@ -3,6 +3,7 @@ package ssh
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"sniff/dissect"
@@ -72,8 +73,10 @@ func (h *handshake) identified(dir dissect.Dir, id *record.SSHIdentification, at
 func (h *handshake) offered(dir dissect.Dir, k *knownOffer, at record.Stamp) {
 	o := &k.offer
 	h.offers[dir] = o
-	detail := fmt.Sprintf("%d key exchange methods, %d host key algorithms, %d ciphers, %d MACs",
-		len(o.init.Kex), len(o.init.HostKey), len(o.init.CipherC2S), len(o.init.MACC2S))
+	detail := strings.Join([]string{
+		counted(len(o.init.Kex), "key exchange method"), counted(len(o.init.HostKey), "host key algorithm"),
+		counted(len(o.init.CipherC2S), "cipher"), counted(len(o.init.MACC2S), "MAC"),
+	}, ", ")
 	if dir == dissect.ClientToServer {
 		h.rec.ClientKex = o.init
 		h.rec.HASSH, h.rec.HASSHString = k.sum, k.text
@@ -87,6 +90,13 @@ func (h *handshake) offered(dir dissect.Dir, k *knownOffer, at record.Stamp) {
 		h.rec.StrictKex = h.strict()
 		h.rec.Terrapin = terrapin(h.rec.Negotiated, h.rec.StrictKex)
 	}
+}
+
+func counted(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return strconv.Itoa(n) + " " + what
 }
 
 // strict reports whether strict key exchange is in force.
