@@ -41,6 +41,9 @@ func (e *EVE) ssh(h *record.SSHHandshake) error {
 		Client: sshSide(h.ClientID, hashOf(h.HASSH, h.HASSHString)),
 		Server: sshSide(h.ServerID, hashOf(h.HASSHServer, h.HASSHServerString)),
 	}
+	if *v.SSH == (eveSSH{}) {
+		return nil // nothing that Suricata would tell
+	}
 	tx := 0
 	v.TxID = &tx
 	return e.put(v, h)
@@ -53,6 +56,9 @@ func sshSide(id *record.SSHIdentification, hassh *eveHash) *eveSSHSide {
 	s := &eveSSHSide{HASSH: hassh}
 	if id != nil {
 		s.Protocol, s.Software = id.Version, id.Banner
+	}
+	if *s == (eveSSHSide{}) {
+		return nil
 	}
 	return s
 }

@@ -27,9 +27,7 @@ type eveHTTP struct {
 }
 
 type eveHTTP2 struct {
-	Stream   uint32   `json:"stream_id"`
-	Request  struct{} `json:"request"`
-	Response struct{} `json:"response"`
+	Stream uint32 `json:"stream_id"`
 }
 
 // eveRange is a Content-Range (RFC 9110, section 14.4).

@@ -64,6 +64,9 @@ func envelope(m *record.SMTPMessage) *eveSMTP {
 	for i := range m.To {
 		s.RcptTo = append(s.RcptTo, bracketed(m.To[i].Address))
 	}
+	if s.Helo == "" && s.MailFrom == "" && s.RcptTo == nil {
+		return nil // the capture begins behind the envelope
+	}
 	return s
 }
 
