@@ -3,6 +3,7 @@ package tls
 import (
 	"bytes"
 	"compress/zlib"
+	//lint:ignore SA1019 Old captures hold DSA certificates.
 	"crypto/dsa"
 	"crypto/ecdsa"
 	"crypto/ed25519"

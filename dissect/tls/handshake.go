@@ -42,9 +42,8 @@ type handshake struct {
 	changed    [2]bool // ChangeCipherSpec was seen
 	finished   [2]bool
 
-	certificate bool // the server sent one
-	early       []byte
-	earlyState  earlyState
+	early      []byte
+	earlyState earlyState
 }
 
 type earlyState uint8

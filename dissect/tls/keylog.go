@@ -182,18 +182,10 @@ func (k *Keys) premaster(encrypted []byte) (secret []byte, by string) {
 			continue
 		}
 		// A passive reader has no peer that could learn from a padding error.
+		//lint:ignore SA1019 It is what the static RSA exchange uses.
 		if s, err := rsa.DecryptPKCS1v15(nil, key, encrypted); err == nil && len(s) == 48 {
 			return s, byRSA
 		}
 	}
 	return nil, ""
-}
-
-func (k *Keys) hasRSA() bool {
-	if k == nil {
-		return false
-	}
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	return len(k.rsa) > 0 || len(k.premasters) > 0
 }

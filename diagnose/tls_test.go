@@ -1,0 +1,88 @@
+package diagnose
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"sniff/record"
+)
+
+// tlsCodes returns the codes of what the family finds in these records.
+func tlsCodes(t *testing.T, records ...record.Record) []string {
+	t.Helper()
+	var got []string
+	w := NewWatcher(record.SinkFunc(func(r record.Record) error {
+		if f, ok := r.(*record.Finding); ok {
+			got = append(got, f.Code)
+		}
+		return nil
+	}), []Family{tlsFamily()})
+	for _, r := range append(records, &record.Session{}) {
+		if h, ok := r.(*record.TLSHandshake); ok {
+			h.RecordKind = h.Kind()
+		}
+		if err := w.Write(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func TestTLS(t *testing.T) {
+	at := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	healthy := func() *record.TLSHandshake {
+		return &record.TLSHandshake{
+			Header: record.Header{Time: at}, Version: "TLS 1.3", Cipher: "TLS_AES_128_GCM_SHA256", ServerName: "mail.example", Outcome: "established",
+			Secrecy: "yes", Client: &record.TLSHello{Versions: []string{"TLS 1.3", "TLS 1.2"}}, Server: &record.TLSHello{},
+			Certificates: []record.TLSCertificate{{Names: []string{"mail.example"}, NotBefore: at.AddDate(0, -1, 0), NotAfter: at.AddDate(0, 2, 0), Key: "RSA", KeyBits: 2048, Signature: "SHA256-RSA"}},
+			Chain:        &record.TLSChain{Validity: "valid", Name: "mail.example", Matches: "yes", Verified: "yes", Order: "ordered"},
+		}
+	}
+	if got := tlsCodes(t, healthy()); len(got) > 0 {
+		t.Errorf("a healthy session: %v", got)
+	}
+	for _, c := range []struct {
+		change func(*record.TLSHandshake)
+		want   string
+	}{
+		{func(h *record.TLSHandshake) { h.Version = "TLS 1.0" }, "tls.old_version"},
+		{func(h *record.TLSHandshake) { h.Version = "SSL 3.0" }, "tls.broken_version"},
+		{func(h *record.TLSHandshake) { h.Cipher = "TLS_RSA_WITH_RC4_128_SHA" }, "tls.broken_suite"},
+		{func(h *record.TLSHandshake) { h.Cipher = "TLS_RSA_WITH_3DES_EDE_CBC_SHA" }, "tls.weak_suite"},
+		{func(h *record.TLSHandshake) { h.Cipher = "TLS_RSA_WITH_NULL_SHA" }, "tls.no_protection"},
+		{func(h *record.TLSHandshake) { h.Secrecy, h.KeyExchange = "no", "RSA" }, "tls.no_forward_secrecy"},
+		{func(h *record.TLSHandshake) { h.GroupBits = 1024 }, "tls.small_dh_group"},
+		{func(h *record.TLSHandshake) { h.Version, h.Sentinel = "TLS 1.2", "TLS 1.3" }, "tls.downgrade"},
+		{func(h *record.TLSHandshake) { h.Chain.Validity = "expired" }, "tls.certificate_expired"},
+		{func(h *record.TLSHandshake) { h.Chain.Matches = "no" }, "tls.certificate_name"},
+		{func(h *record.TLSHandshake) { h.Chain.Verified = "no" }, "tls.certificate_untrusted"},
+		{func(h *record.TLSHandshake) { h.Certificates[0].KeyBits = 1024 }, "tls.weak_key"},
+		{func(h *record.TLSHandshake) { h.Certificates[0].Signature = "SHA1-RSA" }, "tls.weak_signature"},
+		{func(h *record.TLSHandshake) {
+			h.Outcome, h.Server, h.Alerts = "alert", nil, []record.TLSAlert{{By: "server", Level: "fatal", Name: "protocol_version"}}
+		}, "tls.no_shared_version"},
+		{func(h *record.TLSHandshake) {
+			h.Outcome, h.Server, h.Alerts = "alert", nil, []record.TLSAlert{{By: "server", Level: "fatal", Name: "handshake_failure"}}
+		}, "tls.no_shared_parameters"},
+		{func(h *record.TLSHandshake) {
+			h.Outcome, h.Alerts = "alert", []record.TLSAlert{{By: "client", Level: "fatal", Name: "unknown_ca"}}
+		}, "tls.certificate_refused"},
+	} {
+		h := healthy()
+		c.change(h)
+		if got := tlsCodes(t, h); !slices.Contains(got, c.want) {
+			t.Errorf("%v, want %s", got, c.want)
+		}
+	}
+	// The proxy reports without a handshake.
+	if got := tlsCodes(t, &record.Anomaly{Code: "proxy_client_distrust", Detail: "x"}); !slices.Equal(got, []string{"tls.proxy_client_distrust"}) {
+		t.Errorf("the proxy's report: %v", got)
+	}
+	if got := tlsCodes(t, &record.Anomaly{Code: "starttls_injection", Detail: "x"}); !slices.Equal(got, []string{"tls.starttls_injection"}) {
+		t.Errorf("injection: %v", got)
+	}
+}
