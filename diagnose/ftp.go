@@ -43,8 +43,13 @@ func (o *ftpObserver) See(r record.Record, rep *Reporter) {
 			rep.Raise("ftp.cleartext_password", fmt.Sprintf("%s sent the password of %q to %s in the clear", r.Client.Addr(), r.Account, r.Server), r)
 		}
 	case *record.Anomaly:
-		if r.Code == "starttls_injection" {
+		switch r.Code {
+		case "starttls_injection":
 			rep.Raise("ftp.tls_injection", "bytes in the clear stood behind AUTH TLS: "+r.Detail, r)
+		case "ftp_data_not_tls":
+			rep.Raise("ftp.data_not_tls", r.Detail, r)
+		case "ftp_data_unexpected_tls":
+			rep.Raise("ftp.data_unexpected_tls", r.Detail, r)
 		}
 	}
 }

@@ -41,6 +41,18 @@ func ftpCodes() []Info {
 			Reference:   "RFC 4217, section 9",
 		},
 		{
+			Code: "ftp.data_not_tls", Severity: record.SeverityWarning,
+			Explanation: "PROT P says that data connections are in TLS, and this one is not: the file can be read and changed on the way, and a peer that expects TLS gives up.",
+			Advice:      "Look at which side leaves TLS out; update it, or see whether something between the two answers in its place.",
+			Reference:   "RFC 4217, section 9",
+		},
+		{
+			Code: "ftp.data_unexpected_tls", Severity: record.SeverityError,
+			Explanation: "One side speaks TLS on a data connection that is in the clear for the other one: the transfer fails, or a handshake ends up in the file.",
+			Advice:      "Have the client send PBSZ 0 and PROT P before transfers, or not use TLS on data connections.",
+			Reference:   "RFC 4217, section 9",
+		},
+		{
 			Code: "ftp.session_reuse", Severity: record.SeverityError,
 			Explanation: "The server accepts a data connection only when it resumes the TLS session of the control connection, so that nobody else can take it. The client made a new session.",
 			Advice:      "Use a client that resumes the session, or switch the demand off (require_ssl_reuse=NO in vsftpd, TLSOptions NoSessionReuseRequired in proftpd).",

@@ -196,6 +196,9 @@ func (st *stage) decide() {
 			return
 		}
 		p.tls = false
+		if st.dissector != nil {
+			st.inTLS = st.s.conn.TLS // TLS was announced and did not come
+		}
 	}
 	switch {
 	case st.dissector != nil: // made by an expectation

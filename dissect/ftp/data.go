@@ -50,11 +50,17 @@ func (d *dataConn) Consume(dir dissect.Dir, b []byte) (int, dissect.Action, erro
 				Code: "ftp_data_wrong_way", Dir: dir, Stamp: d.env.At(0),
 				Detail: "data against the direction of the transfer",
 			})
+			if t := d.transfer; t != nil && b[0] == tlsHandshake && l.wire == 0 {
+				t.violation("ftp_data_unexpected_tls", "TLS begins on the data connection, for which PROT P was not agreed")
+			}
 		}
 		return len(b), dissect.Continue, nil
 	}
 	if l.wire == 0 {
 		l.first = d.env.At(0)
+		if t := d.transfer; t != nil && t.rec.Protected && l.missing == 0 && d.env.TLS() == nil && !d.env.Conn().TLS && !d.env.Conn().Midstream {
+			t.violation("ftp_data_not_tls", "the data connection is in the clear although PROT P was agreed")
+		}
 	}
 	l.last = d.env.At(len(b) - 1)
 	if l.mode.kind == stream {

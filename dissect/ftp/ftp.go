@@ -7,7 +7,9 @@
 // protection (state.go); each attempt to log in; and each transfer with its
 // data connection, path, size, digest, timing and outcome (transfer.go,
 // channel.go, data.go). Block, compressed and deflate mode are undone
-// (mode.go), listings are taken apart (listing.go). AUTH TLS, PROT P and CCC
+// (mode.go), listings are taken apart (listing.go), digests that the server
+// computes are read (digest.go). Data connections whose control connection is
+// nowhere are taken for what they surely are (alone.go). AUTH TLS, PROT P and CCC
 // are followed, so that what is readable behind TLS is read.
 //
 // What is not: the contents of GSSAPI-protected commands (MIC, CONF, ENC and

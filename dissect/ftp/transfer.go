@@ -147,6 +147,15 @@ func (t *transfer) attach(d *dataConn) {
 	}
 }
 
+// violation reports what is wrong with the transfer's data connection where its
+// command stands, unless the control connection is over.
+func (t *transfer) violation(code, detail string) {
+	if t.s.closed {
+		return
+	}
+	t.s.violation(code, dissect.ClientToServer, t.x.at, fmt.Sprintf("%s: %s to %s for %s", detail, t.rec.DataFrom, t.rec.DataTo, t.rec.Command))
+}
+
 // dataEnded closes the data side.
 func (t *transfer) dataEnded(d *dataConn, end, by string) {
 	if t.emitted {
