@@ -23,24 +23,34 @@ type watched struct {
 	early     []record.Record // the first records, for families still asleep
 	late      []record.Record // the last ones behind those, the oldest at next
 	next      int
+	awake     bool // a family other than tcp is
 }
 
-// maxEarly bounds the records that are kept for families still asleep: so many
-// of the first and so many of the last. A carrier's records stand before those
-// of what it carries (http.exchange before soap.call), and another family has
-// woken by then.
-const maxEarly = 16
+// Bounds of the records that are kept for families still asleep. A carrier's
+// records stand before those of what it carries (http.exchange before
+// soap.call), and another family has woken by then: of these only the last are
+// kept, for they are big and sessions are many.
+const (
+	maxEarly = 16
+	maxLate  = 2
+)
 
 // keep remembers a record for families that wake later.
 func (s *watched) keep(r record.Record) {
+	small := false
+	switch r.(type) {
+	case *record.Credential, *record.Anomaly, *record.TLSHandshake:
+		small = true
+	}
 	switch {
-	case len(s.early) < maxEarly:
+	case len(s.early) < maxEarly && (small || !s.awake):
 		s.early = append(s.early, r)
-	case len(s.late) < maxEarly:
+	case small:
+	case len(s.late) < maxLate:
 		s.late = append(s.late, r)
 	default:
 		s.late[s.next] = r
-		s.next = (s.next + 1) % maxEarly
+		s.next = (s.next + 1) % maxLate
 	}
 }
 
@@ -87,6 +97,7 @@ func (w *Watcher) Write(r record.Record) error {
 		}
 		if s.observers[i] != nil {
 			s.observers[i].See(r, s.rep)
+			s.awake = s.awake || f.Name != "tcp"
 		}
 	}
 	s.keep(r)
