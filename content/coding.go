@@ -152,7 +152,8 @@ var errLimit = errors.New("content: decoded size limit reached")
 
 // decode finds out what the stream really is, and decodes it.
 func (d *decompressor) decode(in *bufio.Reader, buf []byte) error {
-	head, err := in.Peek(4)
+	head, _ := in.Peek(4)
+	var err error
 	if len(head) == 0 {
 		// An empty body has no coding to undo: servers label answers to HEAD
 		// and 304 that way.

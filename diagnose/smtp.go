@@ -38,7 +38,6 @@ type smtpObserver struct {
 	hello      bool
 	unanswered []*record.SMTPExchange
 	messages   []*record.SMTPMessage // that were lost
-	oneSided   bool
 	replies    int
 	own        *record.SMTPExchange // the end of data that was answered for each recipient
 }

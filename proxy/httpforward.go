@@ -70,11 +70,10 @@ func readHead(in *bufio.Reader) ([]byte, error) { return readTo(in, "\r\n\r\n") 
 // readTo reads up to and including end. With an error nothing was taken.
 func readTo(in *bufio.Reader, end string) ([]byte, error) {
 	for n := 1; ; {
-		b, err := in.Peek(n)
-		if err != nil {
+		if _, err := in.Peek(n); err != nil {
 			return nil, err
 		}
-		b, _ = in.Peek(in.Buffered())
+		b, _ := in.Peek(in.Buffered())
 		if i := bytes.Index(b, []byte(end)); i >= 0 {
 			head := bytes.Clone(b[:i+len(end)])
 			_, err := in.Discard(len(head))

@@ -24,10 +24,9 @@ import (
 // a signature when the upstream said yes.
 type sshProof struct {
 	key    ssh.PublicKey
-	wanted chan struct{}       // closed when the upstream wants a signature
-	by     chan ssh.Signer     // who signs
-	stop   <-chan struct{}     // the connection ends
-	signer ssh.AlgorithmSigner // set once it was sent
+	wanted chan struct{}   // closed when the upstream wants a signature
+	by     chan ssh.Signer // who signs
+	stop   <-chan struct{} // the connection ends
 }
 
 var errNoSigner = errors.New("proxy: the client did not prove its key")

@@ -22,7 +22,6 @@ type Table struct {
 	totals   totals
 	// Live prints each session as it ends instead of waiting for Close.
 	Live bool
-	head bool
 }
 
 // maxRows bounds what the table keeps; later sessions are counted only.

@@ -181,7 +181,7 @@ func (st *step) parseEvent(f []string) (err error) {
 		st.kind = gap
 		st.n, err = strconv.ParseInt(f[1], 10, 64)
 	default:
-		err = errors.New("want gap N, eof or reset behind !")
+		err = errors.New("want gap N, eof or reset behind the exclamation mark")
 	}
 	return err
 }

@@ -100,8 +100,7 @@ type envelope struct {
 	refs    []string
 	stamp   record.Stamp
 	dir     record.Dir
-	secret  string // UsernameToken's password
-	created string
+	secret  string        // UsernameToken's password
 	charset string        // of the Content-Type
 	kept    *bytes.Buffer // the document itself, until the call is checked
 }

@@ -175,7 +175,6 @@ func (a *authReader) dialogue(r *record.SSHAuth, i int) {
 				r.Failures++
 			}
 			a.list(r, att)
-			i = len(a.log)
 			break
 		}
 		att.Answer = record.Between(req.first.at.Time, a.log[ans.from].at.Time)

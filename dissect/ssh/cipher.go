@@ -17,7 +17,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/chacha20"
-	"golang.org/x/crypto/poly1305" //nolint:staticcheck // OpenSSH's construction is not the one of RFC 8439
+	//lint:ignore SA1019 OpenSSH's construction is not the one of RFC 8439.
+	"golang.org/x/crypto/poly1305"
 )
 
 // opener takes the packets of one direction out of their encryption. Its
