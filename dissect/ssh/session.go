@@ -210,7 +210,8 @@ func (ch *channel) blinded(dir dissect.Dir) {
 func (ch *channel) end(d *dissector, c *connection, how, by string) {
 	c.forget(ch)
 	x := &ch.rec
-	whole := ch.closed[0] && ch.closed[1]
+	// A stream is whole when its sender said that it is at its end.
+	whole := ch.ended
 	if x.ClosedBy == "" && how != "" {
 		x.ClosedBy, x.ClosedHow = by, how
 	}
@@ -226,7 +227,11 @@ func (ch *channel) end(d *dissector, c *connection, how, by string) {
 	pending := false
 	for n, b := range ch.bodies {
 		if b != nil {
-			results[n], pending = b.Close(whole), true
+			sender := ch.opener
+			if n != streamInput {
+				sender = ch.opener.Other()
+			}
+			results[n], pending = b.Close(whole[sender]), true
 		}
 	}
 	if !pending {
