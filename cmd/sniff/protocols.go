@@ -20,6 +20,7 @@ func protocols(sshKeys *ssh.KeyLog) []dissect.Protocol {
 		http.Protocol(),
 		smtp.Protocol(),
 		ftp.Protocol(),
+		ftp.DataProtocol(),
 		// Inside of SSH only; their probes take nothing.
 		sftp.Protocol(),
 		sftp.SCP(),
