@@ -39,7 +39,7 @@ func (r *relay) expect(x *dissect.Expectation) {
 	control := [2]netip.AddrPort{addrPort(r.pumps[0].raw.RemoteAddr()), addrPort(r.pumps[1].raw.RemoteAddr())}
 	announcer := control[x.Dir]
 	if x.Server.Addr() != announcer.Addr() && !r.srv.cfg.AllowForeignData {
-		r.later("proxy_foreign_data", x.Dir, fmt.Sprintf("the %s announced a data connection at %s, which is not its own address %s; using its own", x.Dir, x.Server, announcer.Addr()))
+		r.later(codeForeignData, x.Dir, fmt.Sprintf("the %s announced a data connection at %s, which is not its own address %s; using its own", x.Dir, x.Server, announcer.Addr()))
 	}
 	target := x.Server
 	if !r.srv.cfg.AllowForeignData {
@@ -50,12 +50,12 @@ func (r *relay) expect(x *dissect.Expectation) {
 	local := addrPort(other.LocalAddr()).Addr()
 	ln, err := net.Listen("tcp", net.JoinHostPort(local.String(), "0"))
 	if err != nil {
-		r.later("proxy_data_listen", x.Dir, "cannot listen for the announced data connection: "+err.Error())
+		r.later(codeDataListen, x.Dir, "cannot listen for the announced data connection: "+err.Error())
 		return
 	}
 	if !r.ftp.add(ln) {
 		ln.Close()
-		r.later("proxy_data_listen", x.Dir, "too many data connections announced at a time")
+		r.later(codeDataListen, x.Dir, "too many data connections announced at a time")
 		return
 	}
 	if x.Form == "" || x.To <= x.From {
@@ -159,7 +159,7 @@ func (d *dataConn) serve() {
 			caller = c
 			break
 		}
-		d.control.anomaly("proxy_data_stranger", d.dir.Other(), fmt.Sprintf("%s called for a data connection that %s should open; refused", from, d.caller))
+		d.control.anomaly(codeDataStranger, d.dir.Other(), fmt.Sprintf("%s called for a data connection that %s should open; refused", from, d.caller))
 		abort(c)
 	}
 	defer s.track(caller)()
@@ -209,10 +209,10 @@ func (r *relay) dataHandshakes() error {
 	err := down.HandshakeContext(ctx)
 	switch {
 	case upErr != nil:
-		r.anomaly("proxy_data_tls", r.ftpClient.Other(), "TLS on the data connection to the server failed: "+upErr.Error())
+		r.anomaly(codeDataTLS, r.ftpClient.Other(), "TLS on the data connection to the server failed: "+upErr.Error())
 		return errRefused
 	case err != nil:
-		r.anomaly("proxy_data_tls", r.ftpClient, "TLS on the data connection to the client failed: "+err.Error())
+		r.anomaly(codeDataTLS, r.ftpClient, "TLS on the data connection to the client failed: "+err.Error())
 		return errRefused
 	}
 	state := down.ConnectionState()

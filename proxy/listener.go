@@ -109,6 +109,15 @@ func (s *Server) serve(c net.Conn, l *Listener) {
 			s.cfg.Log.Error("bug: panic in a connection; please report it", "client", client, "panic", p, "stack", string(debug.Stack()))
 		}
 	}()
+	if l.ProxyProtocolIn {
+		h, err := acceptHeader(c, s.cfg.Limits.Handshake)
+		if err != nil {
+			s.cfg.Log.Warn("connection refused", "client", client, "listener", l.name(), "why", err)
+			abort(c)
+			return
+		}
+		c = h
+	}
 	switch l.Mode {
 	case SOCKS:
 		s.serveSOCKS(c, l)
@@ -140,7 +149,8 @@ func (s *Server) dial(address string) (net.Conn, error) {
 	}
 	peer := addrPort(up.RemoteAddr())
 	s.mu.Lock()
-	own := s.own[peer] || peer.Addr().IsLoopback() && (s.own[netip.AddrPortFrom(netip.IPv6Unspecified(), peer.Port())] || s.own[netip.AddrPortFrom(netip.IPv4Unspecified(), peer.Port())])
+	here := peer.Addr().IsLoopback() || peer.Addr() == addrPort(up.LocalAddr()).Addr()
+	own := s.own[peer] || here && (s.own[netip.AddrPortFrom(netip.IPv6Unspecified(), peer.Port())] || s.own[netip.AddrPortFrom(netip.IPv4Unspecified(), peer.Port())])
 	s.mu.Unlock()
 	if own {
 		up.Close()
@@ -154,7 +164,7 @@ var errSelf = errors.New("proxy: the target is the proxy itself")
 // abort closes a connection with a reset, as a peer sees a port that nobody
 // listens on or a process that died.
 func abort(c net.Conn) {
-	if t, ok := c.(interface{ SetLinger(int) error }); ok {
+	if t, ok := rawConn(c).(interface{ SetLinger(int) error }); ok {
 		_ = t.SetLinger(0)
 	}
 	c.Close()

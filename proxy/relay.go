@@ -63,6 +63,13 @@ func (s *Server) relayTo(c net.Conn, l *Listener, t target) {
 		return
 	}
 	defer s.track(up)()
+	if l.ProxyProtocolOut > 0 {
+		if _, err := up.Write(header(l.ProxyProtocolOut, addrPort(c.RemoteAddr()), addrPort(c.LocalAddr()))); err != nil {
+			up.Close()
+			s.unreached(c, l, t, err)
+			return
+		}
+	}
 	host, _, _ := net.SplitHostPort(t.address)
 	r := s.newRelay(c, up, l, host)
 	r.pumps[dissect.ClientToServer].early = t.early

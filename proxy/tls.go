@@ -236,7 +236,7 @@ func (h *handshake) record(client tls.ConnectionState) *record.TLSHandshake {
 	}
 	hs.Stamp(record.Stamp{Time: h.r.srv.cfg.Now()}, dissect.ClientToServer)
 	if h.verify != nil {
-		h.r.anomaly("proxy_upstream_unverified", dissect.ServerToClient, "upstream certificate: "+h.verify.Error())
+		h.r.anomaly(codeUpstreamUnverified, dissect.ServerToClient, "upstream certificate: "+h.verify.Error())
 	}
 	return hs
 }
@@ -247,16 +247,16 @@ func (r *relay) tlsFailed(h *handshake, clientErr error) {
 	case h.err != nil:
 		var cert certificateError
 		if errors.As(h.err, &cert) {
-			r.anomaly("proxy_upstream_certificate", dissect.ServerToClient, "upstream certificate refused: "+cert.Error())
+			r.anomaly(codeUpstreamCertificate, dissect.ServerToClient, "upstream certificate refused: "+cert.Error())
 			return
 		}
-		r.anomaly("proxy_upstream_tls", dissect.ServerToClient, "TLS handshake with the upstream failed: "+h.err.Error())
+		r.anomaly(codeUpstreamTLS, dissect.ServerToClient, "TLS handshake with the upstream failed: "+h.err.Error())
 	case h.hello == nil:
-		r.anomaly("proxy_client_tls", dissect.ClientToServer, "no TLS hello came from the client: "+clientErr.Error())
+		r.anomaly(codeClientTLS, dissect.ClientToServer, "no TLS hello came from the client: "+clientErr.Error())
 	case strings.Contains(clientErr.Error(), "unknown certificate") || strings.Contains(clientErr.Error(), "bad certificate"):
-		r.anomaly("proxy_client_distrust", dissect.ClientToServer, "the client does not trust the proxy's CA, or has the server's certificate pinned: "+clientErr.Error())
+		r.anomaly(codeClientDistrust, dissect.ClientToServer, "the client does not trust the proxy's CA, or has the server's certificate pinned: "+clientErr.Error())
 	default:
-		r.anomaly("proxy_client_tls", dissect.ClientToServer, "TLS handshake with the client failed: "+clientErr.Error())
+		r.anomaly(codeClientTLS, dissect.ClientToServer, "TLS handshake with the client failed: "+clientErr.Error())
 	}
 }
 

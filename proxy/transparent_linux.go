@@ -14,7 +14,7 @@ import (
 // kernel knows where it was going (SO_ORIGINAL_DST for REDIRECT; for TPROXY
 // the local address is the original one).
 func (s *Server) serveTransparent(c net.Conn, l *Listener) {
-	dst, err := originalDestination(c.(*net.TCPConn))
+	dst, err := originalDestination(rawConn(c).(*net.TCPConn))
 	if err != nil {
 		dst = addrPort(c.LocalAddr())
 	}
