@@ -68,10 +68,11 @@ func (p *pump) sniffSSH(b []byte) (done bool, err error) {
 	if p.ssh == sshNot || p.r.srv.cfg.SSH.HostKey == nil || p.r.listener.TLS == Passthrough {
 		return false, nil
 	}
-	whole, err := p.readLine(b)
-	if err != nil {
-		return true, err
+	if p.dir == dissect.ServerToClient && p.other().base.Load() > 0 {
+		p.ssh = sshNot // the client has said something else
+		return false, nil
 	}
+	whole := p.readLine(b)
 	switch {
 	case bytes.HasPrefix(whole, identification), p.dir == dissect.ServerToClient && bytes.Contains(whole, []byte("\nSSH-")):
 		return true, p.r.takeSSH(p, bytes.Clone(whole))
@@ -92,29 +93,35 @@ func (p *pump) sniffSSH(b []byte) (done bool, err error) {
 	return true, err
 }
 
+// peekTime is how long the rest of what may be an identification is waited for:
+// other protocols have answers that begin alike, such as PostgreSQL's lone "S".
+const peekTime = 300 * time.Millisecond
+
 // readLine reads on while b ends with what may be the beginning of an
 // identification, so that it is recognised however it was cut.
-func (p *pump) readLine(b []byte) ([]byte, error) {
+func (p *pump) readLine(b []byte) []byte {
 	buf := make([]byte, 512)
 	for {
 		line := b[bytes.LastIndexByte(b, '\n')+1:]
 		if len(line) == 0 || len(line) >= len(identification) || !bytes.HasPrefix(identification, line) {
-			return b, nil
+			return b
 		}
-		n, err := p.source().Read(buf)
-		b = append(bytes.Clone(b), buf[:n]...)
-		switch {
-		case err == nil, n > 0:
-		case isTimeout(err) && p.parking.Load():
-			// The other pump takes the connection over; the bytes are its.
-			return b, nil
-		case isTimeout(err):
-			_ = p.source().SetReadDeadline(time.Time{})
-		default:
-			return b, nil // the next read says it again
+		_ = p.source().SetReadDeadline(time.Now().Add(peekTime))
+		var n int
+		var err error
+		if !p.parking.Load() {
+			n, err = p.source().Read(buf)
+			b = append(bytes.Clone(b), buf[:n]...)
 		}
-		if err != nil && n == 0 && p.parking.Load() {
-			return b, nil
+		_ = p.source().SetReadDeadline(time.Time{})
+		if p.parking.Load() {
+			// The other pump takes the connection over, and what was read with
+			// it; its kick may have gone with the deadline.
+			p.kick()
+			return b
+		}
+		if err != nil {
+			return b // the next read says it again
 		}
 	}
 }

@@ -341,3 +341,29 @@ func (c *trickle) Write(b []byte) (int, error) {
 	m, err := c.Conn.Write(b[n:])
 	return n + m, err
 }
+
+// TestSSHLookalike: other protocols are not held up by what begins like an
+// identification.
+func TestSSHLookalike(t *testing.T) {
+	u := listen(t, func(c *net.TCPConn) {
+		if _, err := io.ReadFull(c, make([]byte, 8)); err != nil {
+			return
+		}
+		fmt.Fprint(c, "S")
+		_, _ = io.Copy(c, c)
+	})
+	b := startSSH(t, u, nil, nil)
+	c, err := net.Dial("tcp", b.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	for _, step := range [][2]string{{"\x00\x00\x00\x08\x04\xd2\x16\x2f", "S"}, {"SS", "SS"}, {"SSH-no", "SSH-no"}} {
+		fmt.Fprint(c, step[0])
+		got := make([]byte, len(step[1]))
+		if _, err := io.ReadFull(c, got); err != nil || string(got) != step[1] {
+			t.Fatalf("after %q came %q: %v", step[0], got, err)
+		}
+	}
+}
