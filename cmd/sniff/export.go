@@ -13,7 +13,7 @@ import (
 func (a *app) exportCommand() *cobra.Command {
 	var want export.What
 	var dir string
-	var knownHosts, streams, packets bool
+	var knownHosts, streams, packets, anonymous bool
 	var sessions []string
 	cmd := &cobra.Command{
 		Use:   "export FILE... -w DIR",
@@ -33,6 +33,7 @@ file then.`,
 		Example: `  sniff export mail.pcap --mail --attachments -w out
   sniff export ftp.pcap --files -w out
   sniff export --pcap --where 'kind == "smtp.message" && outcome != "accepted"' -w refused.pcapng mail.pcap
+  sniff export --anonymise -w ticket.pcapng mail.pcap
   sniff export ssh.pcap --known-hosts   host keys as lines of known_hosts`,
 		Args: files(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -42,8 +43,8 @@ file then.`,
 			if knownHosts {
 				return a.exportKnownHosts(args, dir)
 			}
-			if packets {
-				return a.exportCapture(args, dir, sessions)
+			if packets || anonymous {
+				return a.exportCapture(args, dir, sessions, anonymous)
 			}
 			if a.choice.where != "" || len(sessions) > 0 {
 				return usageError{hinted{errors.New("--where and --session pick what --pcap writes"), "without --pcap, read what sniff export --pcap wrote"}}
@@ -90,6 +91,7 @@ file then.`,
 	f.BoolVar(&want.Bodies, "http", false, "all other HTTP bodies")
 	f.BoolVar(&streams, "streams", false, "what each side of each connection sent, in a file for each")
 	f.BoolVar(&packets, "pcap", false, "a capture of the wanted sessions, to the file -w")
+	f.BoolVar(&anonymous, "anonymise", false, "the same, with stand-ins for addresses, names, accounts and secrets")
 	f.StringSliceVar(&sessions, "session", nil, "with --pcap: these sessions, by the `NUMBER` that sniff read prints, or by id")
 	f.StringVarP(&a.choice.where, "where", "Y", "", "with --pcap: the sessions of records for which this `EXPR` is true")
 	f.BoolVar(&knownHosts, "known-hosts", false, "only the SSH host keys seen, as lines of known_hosts, on standard output or to the file -w")

@@ -10,6 +10,7 @@ import (
 	"sniff/capture"
 	"sniff/dissect"
 	"sniff/export"
+	"sniff/export/anonymise"
 	"sniff/flow"
 	"sniff/record"
 )
@@ -17,7 +18,7 @@ import (
 // exportCapture writes a capture of the wanted sessions. The input is read
 // three times: for the sessions, for the packets that they came in, and to
 // copy those.
-func (a *app) exportCapture(files []string, path string, sessions []string) error {
+func (a *app) exportCapture(files []string, path string, sessions []string, anonymous bool) error {
 	if path == "" {
 		return usageError{hinted{errors.New("where to write is missing"), "name a file with -w out.pcapng"}}
 	}
@@ -28,7 +29,13 @@ func (a *app) exportCapture(files []string, path string, sessions []string) erro
 		return err
 	}
 	choice := &export.Choice{Want: a.wanted(sessions)}
-	if err := a.analyse(files, choice, 0, nil); err != nil {
+	var hide *anonymise.Anonymiser
+	var sink record.Sink = choice
+	if anonymous {
+		hide = anonymise.New()
+		sink = both{choice, hide}
+	}
+	if err := a.analyse(files, sink, 0, nil); err != nil {
 		return err
 	}
 	wanted, all := choice.Sessions()
@@ -43,9 +50,17 @@ func (a *app) exportCapture(files []string, path string, sessions []string) erro
 	if err != nil {
 		return err
 	}
+	var rewrite func(*capture.Packet) []byte
+	var streams *anonymise.Streams
+	if anonymous {
+		if streams, err = a.streamsOf(files, set, hide); err != nil {
+			return err
+		}
+		rewrite = streams.Packet
+	}
 	var packets uint64
 	err = a.again(files, func(r *capture.Reader) (err error) {
-		packets, err = export.CopyPackets(r, set, path)
+		packets, err = export.CopyPackets(r, set, path, rewrite)
 		return err
 	})
 	if errors.Is(err, fs.ErrExist) {
@@ -54,8 +69,31 @@ func (a *app) exportCapture(files []string, path string, sessions []string) erro
 	if err != nil {
 		return err
 	}
+	if anonymous && streams.LeftOut > 0 {
+		a.note("left out %d packets that are not plain TCP", streams.LeftOut)
+	}
 	a.note("wrote %d packets of %d of %d sessions to %s", packets, wanted, all, path)
 	return nil
+}
+
+// both is a sink that writes to two.
+type both [2]record.Sink
+
+func (b both) Write(r record.Record) error { return errors.Join(b[0].Write(r), b[1].Write(r)) }
+func (b both) Close() error                { return errors.Join(b[0].Close(), b[1].Close()) }
+
+// streamsOf puts the payload of the wanted packets together and rewrites it.
+func (a *app) streamsOf(files []string, set *export.Packets, hide *anonymise.Anonymiser) (*anonymise.Streams, error) {
+	streams := hide.Streams()
+	err := a.again(files, func(r *capture.Reader) error { return export.EachPacket(r, set, streams.Add) })
+	if errors.Is(err, anonymise.ErrTooLarge) {
+		err = usageError{hinted{err, "choose fewer sessions with --where or --session"}}
+	}
+	if err != nil {
+		return nil, err
+	}
+	streams.Rewrite()
+	return streams, nil
 }
 
 // again opens the input once more. Its damage was told the first time.

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// anonymised makes an anonymised copy of a sample and returns its path.
+func anonymised(t *testing.T, path string) string {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "out.pcapng")
+	if _, stderr, status := sniff(t, nil, "export", "-q", "--anonymise", "-w", out, path); status != exitDone || stderr != "" {
+		t.Fatalf("%s: exit status %d, %s", path, status, stderr)
+	}
+	return out
+}
+
+// TestAnonymisedHidesNames searches the anonymised captures byte by byte for
+// every account and secret, and for the addresses, of the originals: as they
+// stand and in the encodings in which they can cross a wire.
+func TestAnonymisedHidesNames(t *testing.T) {
+	fixedKey(t)
+	searched := 0
+	for _, path := range samples(t) {
+		creds, _, _ := sniff(t, nil, "creds", "--reveal", "-o", "jsonl", path)
+		sessions, _, _ := sniff(t, nil, "read", "-o", "jsonl", path)
+		var names []string
+		for line := range strings.Lines(creds) {
+			var c struct{ Account, Secret string }
+			if err := json.Unmarshal([]byte(line), &c); err != nil {
+				t.Fatal(err)
+			}
+			names = append(names, c.Account, c.Secret)
+		}
+		b, err := os.ReadFile(anonymised(t, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		folded := bytes.ToLower(b)
+		for _, name := range names {
+			if len(name) < 4 {
+				continue // three bytes stand in any file by chance
+			}
+			searched++
+			for how, form := range forms(name) {
+				if bytes.Contains(b, form) || !strings.HasPrefix(how, "base64") && bytes.Contains(folded, bytes.ToLower(form)) {
+					t.Errorf("%s: %q is still there, in %s", path, name, how)
+				}
+			}
+		}
+		for line := range strings.Lines(sessions) {
+			var s struct {
+				Kind           string
+				Client, Server netip.AddrPort
+			}
+			_ = json.Unmarshal([]byte(line), &s) // other kinds have other types
+			if s.Kind != "session" {
+				continue
+			}
+			for _, ip := range []netip.Addr{s.Client.Addr(), s.Server.Addr()} {
+				if bytes.Contains(b, ip.AsSlice()) || bytes.Contains(b, []byte(ip.String())) {
+					t.Errorf("%s: %s is still there", path, ip)
+				}
+			}
+		}
+	}
+	if searched < 40 {
+		t.Errorf("only %d names were searched for", searched)
+	}
+}
+
+// forms returns a name in the encodings to search for.
+func forms(name string) map[string][]byte {
+	out := map[string][]byte{"plain": []byte(name), "hexadecimal": []byte(hex.EncodeToString([]byte(name)))}
+	var qp, url, wide strings.Builder
+	for i := range len(name) {
+		fmt.Fprintf(&qp, "=%02X", name[i])
+		fmt.Fprintf(&url, "%%%02X", name[i])
+		wide.WriteByte(name[i])
+		wide.WriteByte(0)
+	}
+	out["quoted-printable"], out["URL encoding"], out["UTF-16"] = []byte(qp.String()), []byte(url.String()), []byte(wide.String())
+	// Where a name does not begin with a group of three bytes, the characters
+	// at its borders depend on what stands beside it.
+	for shift := range 3 {
+		enc := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("\x00", shift) + name + "\x00\x00"))
+		from := []int{0, 2, 3}[shift]
+		to := (shift + len(name)) * 8 / 6
+		if to-from >= 5 {
+			out[[]string{"base64", "base64 ", "base64  "}[shift]] = []byte(enc[from:to])
+		}
+	}
+	return out
+}
+
+// TestAnonymisedRecords holds that an anonymised capture gives the records of
+// the original, apart from the stand-ins: the same kinds in the same order, the
+// same fields, the same numbers, and texts of the same length.
+func TestAnonymisedRecords(t *testing.T) {
+	fixedKey(t)
+	for _, path := range samples(t) {
+		if filepath.Base(filepath.Dir(path)) == "tls" {
+			// Stand-ins within certificates break their signatures, so that
+			// what is said of the chain must differ.
+			continue
+		}
+		want, _, _ := sniff(t, nil, "read", "-o", "jsonl", path)
+		got, stderr, status := sniff(t, nil, "read", "-o", "jsonl", "--check-checksums", anonymised(t, path))
+		if status != exitDone || stderr != "" {
+			t.Errorf("%s: exit status %d, %s", path, status, stderr)
+		}
+		w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
+		if len(w) != len(g) {
+			t.Errorf("%s: %d records, want %d", path, len(g)-1, len(w)-1)
+			continue
+		}
+		for i := range w[:len(w)-1] {
+			var a, b any
+			if json.Unmarshal([]byte(w[i]), &a) != nil || json.Unmarshal([]byte(g[i]), &b) != nil {
+				t.Fatalf("%s: record %d is no JSON", path, i)
+			}
+			if where := unlike("", a, b); where != "" {
+				t.Errorf("%s: record %d differs in %s\nwant %s\ngot  %s", path, i, where, w[i], g[i])
+				break
+			}
+		}
+	}
+}
+
+// unlike names the first place where two values differ by more than stand-ins.
+func unlike(at string, a, b any) string {
+	switch a := a.(type) {
+	case map[string]any:
+		b, ok := b.(map[string]any)
+		if !ok || len(a) != len(b) {
+			return at
+		}
+		for k, v := range a {
+			w, there := b[k]
+			if !there {
+				return at + "." + k
+			}
+			// Of two directions that end with one packet, the one whose end
+			// is told goes by the addresses.
+			if k == "packet" || k == "dir" && a["kind"] == "tls.end" || k == "offset" && a["kind"] == "tls.end" {
+				continue
+			}
+			if where := unlike(at+"."+k, v, w); where != "" {
+				return where
+			}
+		}
+		return ""
+	case []any:
+		b, ok := b.([]any)
+		if !ok || len(a) != len(b) {
+			return at
+		}
+		for i := range a {
+			if where := unlike(fmt.Sprintf("%s[%d]", at, i), a[i], b[i]); where != "" {
+				return where
+			}
+		}
+		return ""
+	case string:
+		if b, ok := b.(string); ok && len(a) == len(b) {
+			return ""
+		}
+		return at
+	}
+	if a != b {
+		return at
+	}
+	return ""
+}
