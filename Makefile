@@ -26,7 +26,7 @@ fuzz:
 
 # Rewrite all goldens; read the difference before committing it.
 golden:
-	go test ./cmd/sniff ./dissect/... -update
+	go test ./cmd/sniff ./record ./dissect/smtp ./dissect/ftp ./dissect/ssh ./dissect/sftp ./dissect/http -update
 
 # Side by side on a generated capture: cat, tcpflow, tshark (if installed) and sniff.
 bench: build

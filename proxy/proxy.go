@@ -166,7 +166,8 @@ func setDefaults(c *Config) {
 		c.Verify = VerifyOn
 	}
 	if c.Now == nil {
-		c.Now = time.Now
+		// Without the monotonic reading: times must compare as they are written.
+		c.Now = func() time.Time { return time.Now().Round(0) }
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -61,7 +61,11 @@ func TestSamples(t *testing.T) {
 		t.Run(filepath.Base(filepath.Dir(path))+"/"+name, func(t *testing.T) {
 			args := []string{"read", "-o", "jsonl"}
 			if keys := strings.TrimSuffix(path, filepath.Ext(path)) + ".keys"; exists(keys) {
-				args = append(args, "--keylog", keys)
+				flag := "--keylog"
+				if filepath.Base(filepath.Dir(path)) == "ssh" {
+					flag = "--ssh-keylog"
+				}
+				args = append(args, flag, keys)
 			}
 			got, stderr, status := sniff(t, nil, append(args, path)...)
 			if status != exitDone || stderr != "" {
