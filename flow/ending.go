@@ -61,11 +61,13 @@ func (e *Engine) cutBehindFin(c *tcpConn, x int, s *capture.Segment) {
 
 // endBoth delivers what can be and ends both directions.
 func (e *Engine) endBoth(c *tcpConn) {
-	for x := range c.half {
+	// The client first: the order must not depend on the addresses.
+	order := [2]int{c.client, c.client ^ 1}
+	for _, x := range order {
 		e.force(c, x)
 	}
 	e.drain(c)
-	for x := range c.half {
+	for _, x := range order {
 		h := &c.half[x]
 		e.discard(h)
 		if !h.ended {

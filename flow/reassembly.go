@@ -225,7 +225,7 @@ func (e *Engine) store(c *tcpConn, x int, seq uint32, p []byte, n uint32, s *cap
 
 // drain delivers what became deliverable on both sides.
 func (e *Engine) drain(c *tcpConn) {
-	for e.drainHalf(c, 0) || e.drainHalf(c, 1) {
+	for e.drainHalf(c, c.client) || e.drainHalf(c, c.client^1) {
 	}
 }
 

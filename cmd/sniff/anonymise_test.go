@@ -148,9 +148,7 @@ func unlike(at string, a, b any) string {
 			if !there {
 				return at + "." + k
 			}
-			// Of two directions that end with one packet, the one whose end
-			// is told goes by the addresses.
-			if k == "packet" || k == "dir" && a["kind"] == "tls.end" || k == "offset" && a["kind"] == "tls.end" {
+			if k == "packet" {
 				continue
 			}
 			if where := unlike(at+"."+k, v, w); where != "" {
