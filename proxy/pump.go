@@ -38,6 +38,10 @@ type pump struct {
 	// for bytes that look like the beginning of TLS.
 	tapped int64
 
+	// stopped: TLS was agreed on; what is pending now does not go out any
+	// more. relay.mu guards it.
+	stopped bool
+
 	waiting atomic.Bool // has pending bytes that may not go out yet
 	parking atomic.Bool // the other pump wants this one to stand still
 	parked  chan struct{}
@@ -186,8 +190,15 @@ func (p *pump) pass(b []byte) error {
 // allowed returns the offset up to which the session lets bytes pass; what it
 // has not read yet may pass unless the line may have to be rewritten.
 func (p *pump) allowed() int64 {
+	p.r.mu.Lock()
+	defer p.r.mu.Unlock()
 	s := p.r.sess
 	limit := int64(1<<63 - 1)
+	if p.stopped {
+		// TLS was agreed on: the session skips plaintext behind STARTTLS, and
+		// what it skipped is nothing that it lets pass.
+		return p.base.Load()
+	}
 	if off, held := s.Limit(p.dir); held {
 		limit = off
 	}
@@ -295,7 +306,7 @@ func (p *pump) unpark(err error) {
 func (p *pump) restart(src, dst net.Conn, at int64) {
 	p.src.Store(&src)
 	p.dst.Store(&dst)
-	p.given, p.tapped = at, at
+	p.given, p.tapped, p.stopped = at, at, false
 	p.base.Store(at)
 	p.waiting.Store(false)
 }

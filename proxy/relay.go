@@ -149,6 +149,7 @@ func (r *relay) data(p *pump, b []byte) (taken, upgrade bool) {
 		}
 		if r.intercepts() && r.sess.Upgrading() {
 			r.upgrading, upgrade = true, true
+			p.other().stopped = true
 		}
 		if r.tls != nil && r.sess.Downgrading() {
 			r.clearing = true
