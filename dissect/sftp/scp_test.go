@@ -58,8 +58,8 @@ func TestScp(t *testing.T) {
 		{"upload", []string{"S\x00", "CC0644 12 a.txt\n", "S\x00", "Chello ", "Cworld\n", "C\x00", "S\x00"}, "upload a.txt 12 B complete"},
 		{"download in a folder", []string{"C\x00", "SD0755 0 docs\n", "C\x00", "ST1700000000 0 1700000000 0\n", "C\x00", "SC0644 12 a.txt\n", "C\x00", "Shello world\n", "S\x00", "C\x00",
 			"SC0644 0 empty\n", "C\x00", "S\x00", "C\x00", "SE\n", "C\x00"}, "download docs/a.txt 12 B complete\ndownload docs/empty 0 B complete"},
-		{"refused", []string{"S\x00", "CC0644 12 a.txt\n", "S\x01scp: /root/a.txt: Permission denied\n"},
-			"scp a.txt failure: scp: /root/a.txt: Permission denied\nupload a.txt 0 B refused: scp: /root/a.txt: Permission denied"},
+		{"refused", []string{"S\x00", "CC0644 12 a.txt\n", "S\x01scp: /srv/a.txt: Permission denied\n"},
+			"scp a.txt failure: scp: /srv/a.txt: Permission denied\nupload a.txt 0 B refused: scp: /srv/a.txt: Permission denied"},
 		{"no space", []string{"S\x00", "CC0644 2 a\n", "S\x00", "Cxy\x00", "S\x01scp: a: No space left\n"}, "scp a failure: scp: a: No space left\nupload a 2 B short: scp: a: No space left"},
 		{"cut", []string{"S\x00", "CC0644 12 a.txt\n", "S\x00", "Chello "}, "upload a.txt 6 B aborted: the session ended with 6 of 12 bytes"},
 	} {
