@@ -188,7 +188,7 @@ func (ch *channel) emitUnopened(reason string) {
 	s, env := ch.s, ch.s.env
 	r := &record.FTPTransfer{
 		Outcome: record.TransferUnopened, Reason: reason,
-		User: text([]byte(s.state.user)), Protected: s.state.private,
+		User: record.Lossless(s.state.user), Protected: s.state.private,
 		Setup: ch.form, Active: ch.active, Endpoint: ch.at.at,
 	}
 	if d := ch.conn; d != nil {

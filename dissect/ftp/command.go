@@ -65,7 +65,7 @@ func (s *session) command(raw []byte, at record.Stamp) dissect.Action {
 	if i := bytes.IndexByte(line, ' '); i >= 0 {
 		name, arg, argAt = line[:i], line[i+1:], i+1
 	}
-	command := strings.ToUpper(text(name[:min(len(name), 64)]))
+	command := strings.ToUpper(record.Lossless(string(name[:min(len(name), 64)])))
 	v := verbOf(command)
 
 	in := &s.input[dissect.ClientToServer]
@@ -88,15 +88,15 @@ func (s *session) command(raw []byte, at record.Stamp) dissect.Action {
 	x := &exchange{verb: v, arg: string(arg), at: at, argOffset: at.Offset + int64(skipped+argAt)}
 	x.rec = &record.FTPExchange{
 		Command:    command,
-		Arg:        mask(command, v, text(arg)),
-		User:       text([]byte(s.state.user)),
+		Arg:        mask(command, v, record.Lossless(string(arg))),
+		User:       record.Lossless(s.state.user),
 		Telnet:     telnet,
 		Unknown:    v == 0,
 		Protection: s.protection(),
 	}
 	x.rec.Stamp(at, dissect.ClientToServer)
 	if command == "USER" {
-		x.rec.User = text(arg)
+		x.rec.User = record.Lossless(string(arg))
 	}
 	return s.sent(x)
 }

@@ -265,7 +265,7 @@ func (d *dataConn) emitAlone() {
 	} else {
 		env = s.env
 		r.Stamp(d.ch.asked, d.ch.dir)
-		r.User, r.Protected = text([]byte(s.state.user)), s.state.private
+		r.User, r.Protected = record.Lossless(s.state.user), s.state.private
 	}
 	result := l.result
 	if result == nil {

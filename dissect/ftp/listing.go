@@ -99,7 +99,7 @@ func (p *listParser) result() ([]record.FileEntry, int) {
 
 // line keeps the entry of one line, whatever its format is.
 func (p *listParser) line(b []byte) {
-	s := strings.TrimRight(text(b), "\r")
+	s := strings.TrimRight(record.Lossless(string(b)), "\r")
 	if s == "" {
 		return
 	}

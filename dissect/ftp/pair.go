@@ -119,7 +119,7 @@ func (s *session) unasked(r *reply) dissect.Action {
 	x := &record.FTPExchange{
 		Replies:    []record.FTPReply{r.rec},
 		Result:     record.FTPUnasked,
-		User:       text([]byte(s.state.user)),
+		User:       record.Lossless(s.state.user),
 		Protection: s.protection(),
 	}
 	x.Stamp(r.at, dissect.ServerToClient)

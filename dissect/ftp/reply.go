@@ -119,5 +119,5 @@ func (r *reply) add(b []byte, at record.Stamp, skip int) {
 		return
 	}
 	r.size += len(b)
-	r.rec.Lines = append(r.rec.Lines, text(b))
+	r.rec.Lines = append(r.rec.Lines, record.Lossless(string(b)))
 }

@@ -46,7 +46,7 @@ func (st *state) path(name string) string {
 // that the commands in front of it have left behind.
 func (s *session) begin(x *exchange) {
 	if x.verb&access != 0 && x.rec.Command != "USER" {
-		x.rec.User = text([]byte(s.state.user))
+		x.rec.User = record.Lossless(s.state.user)
 	}
 	if x.verb&named != 0 {
 		name := x.arg
@@ -57,7 +57,7 @@ func (s *session) begin(x *exchange) {
 			_, name, _ = strings.Cut(name, " ")
 		}
 		if name != "" || x.verb&listing != 0 {
-			x.rec.Path = text([]byte(s.state.path(name)))
+			x.rec.Path = record.Lossless(s.state.path(name))
 		}
 	}
 	if x.transfer != nil {
@@ -201,7 +201,7 @@ func (s *session) login(x *exchange, code int, r *reply) {
 	if x.rec.Command == "USER" {
 		st.user, st.loggedIn = x.arg, false
 	}
-	x.rec.User = text([]byte(st.user))
+	x.rec.User = record.Lossless(st.user)
 	if code == 230 || code == 232 || code == 202 && x.rec.Command != "ACCT" {
 		st.loggedIn = true
 		st.cwd = s.said(r, st.cwd)
@@ -233,7 +233,7 @@ func (s *session) emitCredential(x *exchange) {
 	}
 	c.Header = record.Header{Time: x.rec.Time, Dir: x.rec.Dir, Offset: x.rec.Offset, Packet: x.rec.Packet}
 	if x.rec.Command == "PASS" {
-		c.Secret = s.env.Secret(text([]byte(x.arg)))
+		c.Secret = s.env.Secret(record.Lossless(x.arg))
 	}
 	if x.rec.Protection != "" {
 		c.Exposure = record.ExposureHidden

@@ -64,11 +64,11 @@ func (t *transfer) begin() {
 	if t.x.verb&listing != 0 {
 		name = listingName(name)
 	}
-	r.Path = text([]byte(st.path(name)))
+	r.Path = record.Lossless(st.path(name))
 	if r.Command == "STOU" && name == "" {
 		r.Path = ""
 	}
-	r.User = text([]byte(st.user))
+	r.User = record.Lossless(st.user)
 	r.Mode, r.Type, r.Structure = st.mode, st.kind, st.structure
 	if r.Structure == "F" {
 		r.Structure = ""
@@ -107,7 +107,7 @@ func (t *transfer) unique(r *reply) {
 		return
 	}
 	if name := uniqueName(&r.rec); name != "" {
-		t.rec.Path = join(text([]byte(t.s.state.cwd)), name)
+		t.rec.Path = join(record.Lossless(t.s.state.cwd), name)
 	}
 }
 

@@ -2,8 +2,8 @@ package sftp
 
 import (
 	"encoding/binary"
-	"strings"
-	"unicode/utf8"
+
+	"sniff/record"
 )
 
 // reader takes fields off a packet (RFC 4251, section 5). Past the end it
@@ -57,24 +57,4 @@ func (r *reader) bytes() []byte {
 }
 
 // string reads a string; bytes that are no UTF-8 come out as \xNN.
-func (r *reader) string() string { return text(r.bytes()) }
-
-func text(b []byte) string {
-	if utf8.Valid(b) {
-		return string(b)
-	}
-	const hex = "0123456789abcdef"
-	var s strings.Builder
-	for len(b) > 0 {
-		c, n := utf8.DecodeRune(b)
-		if c == utf8.RuneError && n == 1 {
-			s.WriteString(`\x`)
-			s.WriteByte(hex[b[0]>>4])
-			s.WriteByte(hex[b[0]&15])
-		} else {
-			s.Write(b[:n])
-		}
-		b = b[n:]
-	}
-	return s.String()
-}
+func (r *reader) string() string { return record.Lossless(string(r.bytes())) }

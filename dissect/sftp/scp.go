@@ -78,7 +78,7 @@ func (c *copying) Consume(dir dissect.Dir, b []byte) (int, dissect.Action, error
 	}
 	line := b[1:end]
 	if b[0] == 1 || b[0] == 2 {
-		c.status(dir, b[0], text(line))
+		c.status(dir, b[0], record.Lossless(string(line)))
 		return end + 1, dissect.Continue, nil
 	}
 	if c.known && dir != c.source {
@@ -101,7 +101,7 @@ func (c *copying) command(dir dissect.Dir, kind byte, line string) error {
 		if _, e := strconv.ParseUint(mode, 8, 32); e != nil || err != nil || !ok || n < 0 {
 			return errScp
 		}
-		name = text([]byte(name))
+		name = record.Lossless(name)
 		if kind == 'C' {
 			c.begin(dir, name, n)
 			return nil

@@ -3,31 +3,7 @@ package ftp
 import (
 	"path"
 	"strings"
-	"unicode/utf8"
 )
-
-// text makes a string of bytes from the wire. Bytes that are no UTF-8 are
-// written \xNN, so that a legacy charset loses nothing; a backslash stands
-// for itself.
-func text(b []byte) string {
-	if utf8.Valid(b) {
-		return string(b)
-	}
-	const hex = "0123456789abcdef"
-	var s strings.Builder
-	for len(b) > 0 {
-		r, n := utf8.DecodeRune(b)
-		if r == utf8.RuneError && n == 1 {
-			s.WriteString(`\x`)
-			s.WriteByte(hex[b[0]>>4])
-			s.WriteByte(hex[b[0]&15])
-		} else {
-			s.Write(b[:n])
-		}
-		b = b[n:]
-	}
-	return s.String()
-}
 
 // join gives the absolute path of name in the folder dir. A server that
 // speaks of drives or backslashes is taken at its word.
