@@ -4,16 +4,10 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/des"
-	"crypto/hmac"
-	"crypto/md5"
-	"crypto/sha1"
-	"crypto/sha256"
-	"crypto/sha512"
 	"crypto/subtle"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
 	"strings"
 
 	"golang.org/x/crypto/chacha20"
@@ -92,9 +86,10 @@ func newOpener(s *secrets, cipherName, macName string, dir int) (o opener, note 
 	if m.tag < 0 {
 		return nil, "", fmt.Errorf("MAC %s is not known", macName)
 	}
-	if newHash := macHash(macName); newHash != nil {
-		m.mac = hmac.New(newHash, s.key(letter('E'), newHash().Size()))
-	} else if m.tag > 0 {
+	if m.mac, err = newMAC(macName, m.tag, func(n int) []byte { return s.key(letter('E'), n) }); err != nil {
+		return nil, "", err
+	}
+	if m.mac == nil && m.tag > 0 {
 		note = fmt.Sprintf("MAC %s is not verified", macName)
 	}
 	if cipherName == "none" {
@@ -119,23 +114,6 @@ func newOpener(s *secrets, cipherName, macName string, dir int) (o opener, note 
 	return m, note, nil
 }
 
-// macHash is the hash of an HMAC; nil for MACs that are not verified (UMAC and
-// those out of use).
-func macHash(name string) func() hash.Hash {
-	base, _, _ := strings.Cut(name, "@")
-	switch strings.TrimSuffix(base, "-etm") {
-	case "hmac-sha1", "hmac-sha1-96":
-		return sha1.New
-	case "hmac-sha2-256", "hmac-sha2-256-96":
-		return sha256.New
-	case "hmac-sha2-512", "hmac-sha2-512-96":
-		return sha512.New
-	case "hmac-md5", "hmac-md5-96":
-		return md5.New
-	}
-	return nil
-}
-
 // plausible checks packet_length; within is what is padded to the block.
 func plausible(length uint32, within, block int) error {
 	if length < minPacket || length > maxPacket || (within+int(length))%block != 0 {
@@ -150,7 +128,7 @@ func plausible(length uint32, within, block int) error {
 type macOpener struct {
 	crypt  func(dst, src []byte)
 	block  int
-	mac    hash.Hash // nil: not verified
+	mac    packetMAC // nil: not verified
 	tag    int
 	etm    bool
 	first  [16]byte // first block of the packet in hand, decrypted
@@ -204,18 +182,13 @@ func (o *macOpener) open(seq uint32, b []byte) ([]byte, error) {
 	return o.plain, nil
 }
 
-// verify checks the MAC over the sequence number and p; a MAC may be cut.
+// verify checks the MAC of a packet; a MAC may be cut.
 func (o *macOpener) verify(seq uint32, p, tag []byte) bool {
 	if o.mac == nil {
 		return true
 	}
-	var n [4]byte
-	binary.BigEndian.PutUint32(n[:], seq)
-	o.mac.Reset()
-	o.mac.Write(n[:])
-	o.mac.Write(p)
-	o.sum = o.mac.Sum(o.sum[:0])
-	return subtle.ConstantTimeCompare(o.sum[:min(len(tag), len(o.sum))], tag) == 1
+	o.sum = o.mac.sum(o.sum[:0], seq, p)
+	return len(tag) <= len(o.sum) && subtle.ConstantTimeCompare(o.sum[:len(tag)], tag) == 1
 }
 
 // gcmOpener undoes AES-GCM (RFC 5647): the length is in the clear, the last

@@ -9,12 +9,11 @@
 // packet.
 //
 // With a key log (keylog.go) what is behind NEWKEYS is decrypted (decrypt.go,
-// cipher.go, inflate.go): the login with its methods, results and secrets
+// cipher.go, mac.go, umac.go, inflate.go): the login with its methods, results and secrets
 // (login.go), channels with their requests, commands and data (connection.go,
 // session.go), SFTP and scp inside of them by nested streams. Decryption of a
 // direction ends at a hole, at a packet that does not fit its MAC, and at a
-// renewed key exchange whose secret is not there; this is said. UMAC is not
-// verified, which is said too.
+// renewed key exchange whose secret is not there; this is said.
 //
 // Without keys nothing is decrypted and nothing is kept. Packet lengths that
 // are in the clear (GCM, encrypt-then-MAC) are followed exactly; with other
