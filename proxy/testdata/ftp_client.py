@@ -1,10 +1,13 @@
 """An FTP session with transfers of every kind; prints what came of each.
 
-usage: ftp_client.py HOST PORT active|passive plain|clear|private|implicit VERSION CAFILE
+usage: ftp_client.py HOST PORT active|passive plain|clear|private|implicit VERSION CAFILE [USER PASSWORD [whole]]
+
+with "whole" no transfer is aborted.
 """
 import ftplib, hashlib, io, socket, ssl, sys
 
 host, port, mode, secure, version, cafile = sys.argv[1:7]
+user, password = sys.argv[7:9] or ("ftp", "me@x.test")
 
 
 class Secure(ftplib.FTP_TLS):
@@ -38,18 +41,18 @@ class Secure(ftplib.FTP_TLS):
 if secure == "plain":
     f = ftplib.FTP(timeout=20)
     f.connect(host, int(port))
-    f.login("ftp", "me@x.test")
+    f.login(user, password)
 else:
     ctx = ssl.create_default_context(cafile=cafile)
     ctx.maximum_version = ctx.minimum_version = getattr(ssl.TLSVersion, "TLSv" + version.replace(".", "_"))
     f = Secure(context=ctx, timeout=20)
     if secure == "implicit":
         f.implicit(host, int(port))
-        print(ftplib.FTP.login(f, "ftp", "me@x.test"))
+        print(ftplib.FTP.login(f, user, password))
     else:
         f.connect(host, int(port))
         print(f.auth())
-        print(ftplib.FTP.login(f, "ftp", "me@x.test"))
+        print(ftplib.FTP.login(f, user, password))
     print(f.prot_c() if secure == "clear" else f.prot_p())
 f.set_pasv(mode == "passive")
 
@@ -85,14 +88,15 @@ try:
     f.retrbinary("RETR none.bin", print)
 except ftplib.error_perm as e:
     print("missing", e)
-# A transfer that is aborted: what is said depends on how far it got.
-conn = f.transfercmd("RETR big.bin")
-conn.recv(1000)
-conn.close()
-try:
-    f.voidresp()
-except ftplib.all_errors as e:
-    pass
+if "whole" not in sys.argv:
+    # A transfer that is aborted: what is said depends on how far it got.
+    conn = f.transfercmd("RETR big.bin")
+    conn.recv(1000)
+    conn.close()
+    try:
+        f.voidresp()
+    except ftplib.all_errors as e:
+        pass
 f.set_pasv(mode == "passive")
 digest()
 print("quit", f.quit())

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"flag"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"time"
+)
+
+// serve answers SOAP calls over HTTP and HTTPS until it is killed.
+func serve(args []string) error {
+	f := flag.NewFlagSet("serve", flag.ExitOnError)
+	plain := f.String("http", "127.0.0.1:8080", "address for HTTP")
+	secure := f.String("https", "127.0.0.1:8443", "address for HTTPS")
+	ca := f.String("ca", "", "file for the service's certificate, which is its own authority; the key is put behind it")
+	mail := f.String("smtp", "127.0.0.1:8025", "address for greetings: what idle connections are idle on")
+	_ = f.Parse(args)
+	pair, both, err := selfSigned()
+	if err != nil {
+		return err
+	}
+	if *ca != "" {
+		if err := os.WriteFile(*ca, both, 0o600); err != nil {
+			return err
+		}
+	}
+	failed := make(chan error)
+	h := http.HandlerFunc(answer)
+	go func() {
+		failed <- (&http.Server{Addr: *plain, Handler: h, ErrorLog: log.New(io.Discard, "", 0)}).ListenAndServe()
+	}()
+	go func() {
+		s := &http.Server{
+			Addr: *secure, Handler: h, ErrorLog: log.New(io.Discard, "", 0),
+			TLSConfig: &tls.Config{Certificates: []tls.Certificate{*pair}},
+		}
+		failed <- s.ListenAndServeTLS("", "")
+	}()
+	go func() { failed <- greet(*mail) }()
+	return <-failed
+}
+
+func answer(w http.ResponseWriter, r *http.Request) {
+	if _, err := io.Copy(io.Discard, r.Body); err != nil {
+		return
+	}
+	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
+	_, _ = io.WriteString(w, response)
+}
+
+// greet says what a mail server says, answers one command and goes silent.
+func greet(addr string) error {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	for {
+		c, err := ln.Accept()
+		if err != nil {
+			return err
+		}
+		go func() {
+			defer c.Close()
+			b := make([]byte, 64)
+			_, _ = io.WriteString(c, "220 mail.test ESMTP\r\n")
+			for {
+				if _, err := c.Read(b); err != nil {
+					return
+				}
+				_, _ = io.WriteString(c, "250 mail.test\r\n")
+			}
+		}()
+	}
+}
+
+func selfSigned() (pair *tls.Certificate, both []byte, err error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	tmpl := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
+	if err != nil {
+		return nil, nil, err
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, nil, err
+	}
+	both = append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})...)
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, both, nil
+}
