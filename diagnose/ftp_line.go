@@ -90,11 +90,7 @@ func judgeLine(t *record.FTPTransfer, s *record.Session, rep *Reporter) {
 	default:
 		return
 	}
-	file := t.Command
-	if t.Path != "" {
-		file += " " + t.Path
-	}
-	f := rep.Raise("ftp.slow_transfer", fmt.Sprintf("%s moved %s in %s (%s/s): %s", file, record.Bytes(t.Bytes), record.Seconds(took), record.Bytes(rate), why), t)
+	f := rep.Raise("ftp.slow_transfer", fmt.Sprintf("%s moved %s in %s (%s/s): %s", subject(t), record.Bytes(t.Bytes), record.Seconds(took), record.Bytes(rate), why), t)
 	f.Evidence = append(f.Evidence, Seen(s, record.Plain(fmt.Sprintf("%d packets from %s, %s sent again, %d zero windows from %s",
 		sender.Packets, from, record.Bytes(sender.Retransmitted), receiver.ZeroWindows, to))))
 }

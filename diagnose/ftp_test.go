@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -119,24 +120,24 @@ func TestSlowTransfer(t *testing.T) {
 	}
 }
 
-// TestHidden: of a session in unreadable TLS the connections between the same
-// hosts while it lasted are named.
+// TestHidden: of a session in unreadable TLS the connections that most likely
+// were its data are named, whether they were over before it or not.
 func TestHidden(t *testing.T) {
-	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	session := func(id, protocol, client, server string, at time.Duration) *record.Session {
-		s := &record.Session{Header: headed(id, client, server), TLS: "opaque", Duration: record.Seconds(time.Second)}
-		s.Protocol, s.Time, s.ServerSide.Bytes = protocol, begin.Add(at), 5000
+	control := func(id, server, inferred string) *record.Session {
+		s := &record.Session{Header: headed(id, "192.0.2.10:4000", server), TLS: "opaque", Inferred: inferred}
+		s.Protocol = "ftp"
 		return s
 	}
-	got := play(t,
-		session("c", "ftp", "192.0.2.10:4000", "192.0.2.20:21", 0),
-		session("d", "tls", "192.0.2.10:4001", "192.0.2.20:50001", 100*time.Millisecond),
-		session("e", "tls", "192.0.2.20:20", "192.0.2.10:50002", 200*time.Millisecond),
-		session("later", "tls", "192.0.2.10:4002", "192.0.2.20:50001", 10*time.Second),
-		session("web", "tls", "192.0.2.10:4003", "192.0.2.20:443", 100*time.Millisecond),
-		session("other", "tls", "192.0.2.11:4003", "192.0.2.20:50003", 100*time.Millisecond))
-	want := "ftp.hidden: what 192.0.2.10 and 192.0.2.20:21 said behind AUTH TLS could not be read; 2 TLS connections between them carried 10 KB in 2.00 s, most likely its data"
-	if len(got) != 1 || got[0] != want {
+	moved := func(session, control string) *record.FTPTransfer {
+		return &record.FTPTransfer{Header: headed(session, "192.0.2.10:4001", "192.0.2.20:50001"), Control: control, Outcome: record.TransferUnknown,
+			Hidden: true, Protected: true, Inferred: record.InferredByHosts, Direction: "download", Bytes: 5000, Duration: record.Seconds(time.Second), DataSession: "d"}
+	}
+	got := play(t, moved("a", ""), control("a", "192.0.2.20:21", ""), moved("d", "a"), control("b", "192.0.2.20:990", record.InferredByPort))
+	want := []string{
+		"ftp.hidden: what 192.0.2.10 and 192.0.2.20:21 said behind AUTH TLS could not be read; 2 connections between them carried 10 KB in 2.00 s, most likely its data",
+		"ftp.hidden: what 192.0.2.10 and 192.0.2.20:990 said in TLS could not be read",
+	}
+	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

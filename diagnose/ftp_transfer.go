@@ -11,8 +11,8 @@ import (
 // transfer judges one transfer: whether its data connection came about, who
 // was on it, and whether the file arrived.
 func (o *ftpObserver) transfer(t *record.FTPTransfer, rep *Reporter) {
-	if t.Control != "" && t.Bytes > 0 {
-		rep.Raise("ftp.control_lost", fmt.Sprintf("the control connection to %s was gone while %s %s still moved", t.Server, t.Command, t.Path), t)
+	if t.Control != "" && t.Bytes > 0 && t.Inferred == "" {
+		rep.Raise("ftp.control_lost", fmt.Sprintf("the control connection to %s was gone while %s still moved", ftpServer(t), subject(t)), t)
 	}
 	o.addresses(t, rep)
 	reply := fmt.Sprintf("%d %s", t.Completion, t.Reply)
@@ -27,16 +27,29 @@ func (o *ftpObserver) transfer(t *record.FTPTransfer, rep *Reporter) {
 	case t.Outcome == record.TransferUnopened, t.Outcome == record.TransferUnknown && t.DataSession == "" && t.Completion >= 400:
 		rep.Raise("ftp.passive_unreachable", fmt.Sprintf("%s could not reach %s%s: %s", ftpClient(t), dataPort(t), purpose(t), t.Reason), t)
 	case t.Completion == 452 || t.Completion == 552:
-		rep.Raise("ftp.disk_full", fmt.Sprintf("%s has no room for %s: %s", t.Server, t.Path, reply), t)
+		rep.Raise("ftp.disk_full", fmt.Sprintf("%s has no room for %s: %s", t.Server, subject(t), reply), t)
 	case t.Outcome == record.TransferRefused && (t.Completion == 550 || t.Completion == 553):
-		rep.Raise("ftp.file_refused", fmt.Sprintf("%s %s was refused: %s", t.Command, t.Path, reply), t)
+		rep.Raise("ftp.file_refused", fmt.Sprintf("%s was refused: %s", subject(t), reply), t)
 	case t.Outcome == record.TransferAborted:
-		rep.Raise("ftp.aborted", fmt.Sprintf("%s %s was given up after %s: %s", t.Command, t.Path, record.Bytes(t.Bytes), t.Reason), t)
+		rep.Raise("ftp.aborted", fmt.Sprintf("%s was given up after %s: %s", subject(t), record.Bytes(t.Bytes), t.Reason), t)
 	case t.Outcome == record.TransferShort:
 		o.short(t, rep)
 	}
 	o.safety(t, rep)
 	o.digests.moved(t, rep)
+}
+
+// subject names what was moved, as far as it is known.
+func subject(t *record.FTPTransfer) string {
+	switch {
+	case t.Command != "" && t.Path != "":
+		return t.Command + " " + t.Path
+	case t.Command != "":
+		return t.Command
+	case t.Direction != "":
+		return "a " + t.Direction
+	}
+	return "data"
 }
 
 // purpose is the command that the data connection was for, when it was sent.
@@ -74,10 +87,10 @@ func dataPort(t *record.FTPTransfer) netip.AddrPort {
 // short tells a transfer that stopped from one that never carried anything.
 func (o *ftpObserver) short(t *record.FTPTransfer, rep *Reporter) {
 	if t.Bytes == 0 && t.Expected() > 0 && t.DataEnd == record.EndClosed {
-		rep.Raise("ftp.data_empty", fmt.Sprintf("%s %s opened a data connection and moved nothing of %d bytes", t.Command, t.Path, t.Expected()), t)
+		rep.Raise("ftp.data_empty", fmt.Sprintf("%s opened a data connection and moved nothing of %d bytes", subject(t), t.Expected()), t)
 		return
 	}
-	title := fmt.Sprintf("%s %s ended early after %s: %s", t.Command, t.Path, record.Bytes(t.Bytes), t.Reason)
+	title := fmt.Sprintf("%s ended early after %s: %s", subject(t), record.Bytes(t.Bytes), t.Reason)
 	f := rep.Raise("ftp.short_transfer", title, t)
 	if t.DataEnd == record.EndReset && t.EndedBy != "" {
 		f.Evidence = append(f.Evidence, Seen(t, record.Plain("the "+t.EndedBy+" reset the data connection")))
@@ -107,9 +120,9 @@ func (o *ftpObserver) addresses(t *record.FTPTransfer, rep *Reporter) {
 	from := t.DataFrom.Addr().Unmap()
 	switch {
 	case !t.Active && from != client:
-		rep.Raise("ftp.hijack", fmt.Sprintf("%s, not the client %s, took the data connection of %s %s", t.DataFrom, client, t.Command, t.Path), t)
+		rep.Raise("ftp.hijack", fmt.Sprintf("%s, not the client %s, took the data connection of %s", t.DataFrom, client, subject(t)), t)
 	case t.Active && from != server:
-		rep.Raise("ftp.foreign_address", fmt.Sprintf("the data connection of %s %s came from %s, not from the server %s", t.Command, t.Path, t.DataFrom, server), t)
+		rep.Raise("ftp.foreign_address", fmt.Sprintf("the data connection of %s came from %s, not from the server %s", subject(t), t.DataFrom, server), t)
 	case t.Active && t.DataFrom.Port() != t.Server.Port()-1:
 		rep.Raise("ftp.data_port", fmt.Sprintf("%s opened its data connections from port %d", server, t.DataFrom.Port()), t)
 	}
@@ -120,11 +133,11 @@ func (o *ftpObserver) safety(t *record.FTPTransfer, rep *Reporter) {
 	if t.Direction == "upload" && t.Outcome == record.TransferComplete && isAnonymous(t.User) {
 		rep.Raise("ftp.anonymous_write", fmt.Sprintf("anonymous stored %s on %s", t.Path, t.Server), t)
 	}
-	if o.encrypted && !t.Protected && t.DataSession != "" {
-		rep.Raise("ftp.data_in_clear", fmt.Sprintf("%s %s moved in the clear although the session is in TLS", t.Command, t.Path), t)
+	if (o.encrypted || t.Inferred != "") && !t.Protected && t.DataSession != "" {
+		rep.Raise("ftp.data_in_clear", fmt.Sprintf("%s moved in the clear although the session is in TLS", subject(t)), t)
 	}
 	if damaged(t) {
-		rep.Raise("ftp.ascii_damage", fmt.Sprintf("%s %s is %s and was moved as text (TYPE A)", t.Command, t.Path, t.Content.Detected), t,
+		rep.Raise("ftp.ascii_damage", fmt.Sprintf("%s is %s and was moved as text (TYPE A)", subject(t), t.Content.Detected), t,
 			record.Plain(fmt.Sprintf("%d CR LF, %d LF alone, %d CR alone, %d NUL", t.LineEnds.CRLF, t.LineEnds.LF, t.LineEnds.CR, t.LineEnds.NUL)))
 	}
 }

@@ -181,6 +181,11 @@ type Expectation struct {
 	// Server listens for it; Client is who should call, the zero Addr for
 	// anyone. Clients other than Client still match, so that a stranger's
 	// connection is seen as what it is.
+	//
+	// Port 0 says that the announcements could not be read: every connection
+	// between the two hosts, either way, that begins before the session ends
+	// and turns out to be TLS without keys is taken for an announced one. Then
+	// New and Protocol are all that counts beside the addresses.
 	Server netip.AddrPort
 	Client netip.Addr
 	// TTL is how long to wait for it in capture time; 0 means a minute.
@@ -254,6 +259,9 @@ type Protocol struct {
 	Name string
 	// Ports are hints, never proof. TLSPorts are the ones of implicit TLS.
 	Ports, TLSPorts []uint16
+	// AloneOnTLS: a TLS connection to one of TLSPorts that cannot be read is
+	// taken for this protocol: nothing else is at home there.
+	AloneOnTLS bool
 	// From are the ports that its connections come from, where they do from
 	// a certain one (20 of active FTP data).
 	From []uint16

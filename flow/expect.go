@@ -27,6 +27,7 @@ type expectations struct {
 	expected map[netip.AddrPort][]*expectation
 	all      []*expectation // in order of announcement
 	probing  map[netip.AddrPort]*waiters
+	unseen   map[hosts][]*unseen // by the hosts, the youngest last
 }
 
 // expectation is one announced connection.
@@ -45,6 +46,9 @@ func (x *expectation) Cancel() {
 
 // expect registers what a stage's dissector announces.
 func (s *Session) expect(st *stage, a dissect.Expectation) dissect.Expected {
+	if a.Server.Port() == 0 {
+		return s.expectUnseen(st, a)
+	}
 	if a.TTL <= 0 {
 		a.TTL = defaultTTL
 	}

@@ -291,6 +291,9 @@ func (st *stage) startTLS(d dissect.Dir) {
 
 // giveUp makes the stage count its bytes: nobody knows the protocol.
 func (st *stage) giveUp() {
+	if st.concludeClear() {
+		return
+	}
 	st.s.leaveProbing(st)
 	st.mode = opaque
 	for d := range st.dirs {

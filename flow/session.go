@@ -56,6 +56,7 @@ type Session struct {
 	counts  map[string]*repeated // violations by code
 
 	expects    []*expectation // announced and not here yet
+	unseen     *unseen        // announcements that could not be read
 	nextExpiry time.Time
 	onExpect   func(*dissect.Expectation)
 
@@ -174,6 +175,9 @@ func (s *Session) Close(end, by string, at record.Stamp) {
 		n.entry().close(end, by, at)
 	}
 	s.expireAll()
+	if s.unseen != nil {
+		s.unseen.Cancel()
+	}
 	s.leaveProbing(s.root)
 	s.closed = true
 	s.changed()

@@ -180,7 +180,9 @@ func (st *stage) close(end, by string, at record.Stamp) {
 	}
 	if st.mode == probing && !st.s.broken {
 		st.probe.final = true
-		st.decide()
+		if st.conclude(); st.mode == probing {
+			st.decide()
+		}
 	}
 	st = st.below(outer)
 	if st.inner != nil {

@@ -121,6 +121,7 @@ func (st *stage) cannotRead(dir dissect.Dir, n int64, at record.Stamp) {
 		h.turnOpaque()
 		h.last = at
 		st.letGo(dir.Other())
+		st.conclude()
 	}
 	if b, ok := st.dissector.(dissect.Blinded); ok && n > 0 && !st.s.broken {
 		st.now = record.Stamp{Time: at.Time, Packet: at.Packet, Offset: h.read}

@@ -249,6 +249,7 @@ type FTPTransfer struct {
 	TLSVersion  string         `json:"tls_version,omitempty" doc:"version of TLS on the data connection"`
 	TLSResumed  string         `json:"tls_resumed,omitempty" doc:"the data connection resumed an earlier TLS session, by: session_id, ticket, psk"`
 	Hidden      bool           `json:"hidden,omitempty" doc:"it is in TLS that could not be read: bytes counts what went by"`
+	Inferred    string         `json:"inferred,omitempty" doc:"the command could not be read either: by what the data connection was matched with its control connection, hosts and time or TLS resumption"`
 
 	LineEnds *LineEnds   `json:"line_ends,omitempty" doc:"line ends and NULs seen in an ASCII transfer"`
 	Listing  []FileEntry `json:"listing,omitempty" doc:"entries of a listing, the first 256"`
@@ -290,11 +291,15 @@ func (t *FTPTransfer) Expected() int64 {
 func (t *FTPTransfer) Summary() string {
 	var b strings.Builder
 	if t.Command == "" && t.Setup == "" {
-		b.WriteString(t.Direction)
+		b.WriteString(t.way())
 		if t.Entries > 0 {
 			fmt.Fprintf(&b, " of %d entries", t.Entries)
 		}
-		b.WriteString(", " + Bytes(t.Bytes) + ", " + t.Reason)
+		b.WriteString(", " + Bytes(t.Bytes) + ", ")
+		if t.Inferred != "" {
+			b.WriteString("most likely, by " + t.Inferred + ": ")
+		}
+		b.WriteString(t.Reason)
 		return b.String()
 	}
 	b.WriteString(t.what())
@@ -309,6 +314,14 @@ func (t *FTPTransfer) Summary() string {
 		b.WriteString(": " + t.Reason)
 	}
 	return b.String()
+}
+
+// way names what was moved where no command says it.
+func (t *FTPTransfer) way() string {
+	if t.Direction == "" {
+		return "data connection"
+	}
+	return t.Direction
 }
 
 // what names the command and its file.
@@ -339,6 +352,17 @@ func shortPath(p string) string {
 
 // Tell adds up what was moved.
 func (t *FTPTransfer) Tell(o *Outline) {
+	if t.Inferred != "" {
+		f := o.Fact("ftp.inferred")
+		f.N++
+		f.Sum += t.Bytes
+		f.Rank = 3
+		f.Text = fmt.Sprintf("most likely a %s of %s, by %s", t.way(), Bytes(f.Sum), t.Inferred)
+		if f.N > 1 {
+			f.Text = fmt.Sprintf("most likely %d data connections, %s", f.N, Bytes(f.Sum))
+		}
+		return
+	}
 	if t.Outcome != TransferComplete {
 		f := o.Fact("ftp.transfer." + t.Outcome)
 		f.N++

@@ -15,6 +15,14 @@ const (
 	EndEvicted    = "evicted"     // given up to stay within the memory limit
 )
 
+// By what the protocol of a session was concluded of which nothing could be
+// read.
+const (
+	InferredByPort       = "port"
+	InferredByHosts      = "hosts and time"
+	InferredByResumption = "TLS resumption"
+)
+
 // Session is one TCP connection (or one relayed by the proxy), written when
 // it ended.
 type Session struct {
@@ -29,6 +37,7 @@ type Session struct {
 	OneSided    bool             `json:"one_sided,omitempty" doc:"only one direction was captured"`
 	Orientation string           `json:"orientation" doc:"how the client was told from the server: handshake, content, port, first"`
 	Parent      string           `json:"parent,omitempty" doc:"id of the session that announced this one"`
+	Inferred    string           `json:"inferred,omitempty" doc:"by what the protocol was concluded where nothing of it could be read: port (the one of FTP in implicit TLS), hosts and time (a connection between the hosts of an FTP session in TLS while it lasted: most likely its data), TLS resumption (the same, and it resumes the TLS session of the control connection)"`
 	Layers      []string         `json:"layers,omitempty" doc:"what the stream was wrapped in, outermost first: proxy, tls"`
 	TLS         string           `json:"tls,omitempty" doc:"read (decrypted), opaque, or clear (agreed on, and decrypted before it was captured), when the session is or becomes TLS"`
 	Proxied     *ProxyHeader     `json:"proxied,omitempty" doc:"PROXY protocol header in front of the stream"`
@@ -67,6 +76,16 @@ type ProxyHeader struct {
 }
 
 func (*Session) Kind() Kind { return KindSession }
+
+// Tell says by what the session was taken for what it is, where nothing of it
+// could be read.
+func (s *Session) Tell(o *Outline) {
+	if s.Inferred == InferredByPort {
+		f := o.Fact("inferred")
+		f.Text, f.Rank = "hidden, taken for "+s.Protocol+" by its port", 4
+	}
+}
+
 func (s *Session) Summary() string {
 	if s.What != "" {
 		return s.What

@@ -72,8 +72,9 @@ func allListing(b []byte) bool {
 
 // alone reads a data connection of which nothing else is known.
 type alone struct {
-	env  dissect.Env
-	load *load
+	env     dissect.Env
+	control *session // that it most likely belongs to; nil: none
+	load    *load
 }
 
 func newAlone(env dissect.Env) dissect.Dissector { return &alone{env: env} }
@@ -128,6 +129,10 @@ func (d *alone) Closed(end, by string) {
 		Outcome: record.TransferUnknown, Reason: "its control connection is in no input",
 		Active: conn.Client.Port() == dataPort, Bytes: l.bytes,
 		DataSession: conn.Session, DataFrom: conn.Client, DataTo: conn.Server, DataEnd: end, EndedBy: by,
+	}
+	if s := d.control; s != nil {
+		r.Reason, r.Inferred, r.Control = hiddenCommand, record.InferredByHosts, s.env.Conn().Session
+		r.Active = conn.Client.Addr().Unmap() == s.serverAddr()
 	}
 	if r.Active {
 		r.EndedBy = otherSide(by)

@@ -81,12 +81,24 @@ func (d *dataConn) Consume(dir dissect.Dir, b []byte) (int, dissect.Action, erro
 	return n, dissect.Continue, nil
 }
 
+// way is the direction of the transfer's bytes; without a transfer that of the
+// first ones.
+func (d *dataConn) way(first dissect.Dir) dissect.Dir {
+	switch {
+	case d.transfer == nil:
+		return first
+	case (d.transfer.rec.Direction == "upload") != d.ch.active:
+		return dissect.ClientToServer
+	}
+	return dissect.ServerToClient
+}
+
 // begin makes the load when the first byte comes.
 func (d *dataConn) begin(dir dissect.Dir) *load {
 	if d.load != nil && d.load.body != nil {
 		return d.load
 	}
-	l := &load{dir: dir}
+	l := &load{dir: d.way(dir)}
 	d.load = l
 	info := content.Info{Carrier: dataProtocol, Session: d.env.Conn().Session, Role: content.File, Stamp: d.env.At(0)}
 	mode := d.ch.s.state.mode
@@ -95,12 +107,6 @@ func (d *dataConn) begin(dir dissect.Dir) *load {
 		t.load = l
 		mode = t.rec.Mode
 		info.Name = t.rec.Path
-		toServer := t.rec.Direction == "upload"
-		if toServer != d.ch.active {
-			l.dir = dissect.ClientToServer
-		} else {
-			l.dir = dissect.ServerToClient
-		}
 		if t.rec.Direction == "listing" {
 			l.list = &listParser{format: t.rec.Command}
 		} else if len(t.rec.Type) > 0 && t.rec.Type[0] == 'A' {
@@ -162,7 +168,7 @@ func (d *dataConn) Gap(dir dissect.Dir, n int64) {
 // Opaque counts bytes in TLS that could not be read.
 func (d *dataConn) Opaque(dir dissect.Dir, n int64) {
 	if d.load == nil {
-		d.load = &load{dir: dir, hidden: true, first: d.env.At(0)}
+		d.load = &load{dir: d.way(dir), hidden: true, first: d.env.At(0)}
 		if t := d.transfer; t != nil {
 			t.begin()
 			t.load = d.load

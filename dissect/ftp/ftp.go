@@ -64,6 +64,8 @@ func Protocol() dissect.Protocol {
 		ALPN:     []string{"ftp"},
 		Probe:    probe,
 		New:      newSession,
+
+		AloneOnTLS: true,
 	}
 }
 
@@ -84,6 +86,7 @@ type session struct {
 	unused     []*channel         // whose connection came before a command asked for it
 	running    []*transfer        // not reported yet
 	sizes      map[string]announcement
+	hidden     bool // commands went by in TLS that could not be read
 }
 
 // input is the unread side of one direction.
