@@ -27,7 +27,9 @@ type sshObserver struct {
 func (o *sshObserver) See(r record.Record, rep *Reporter) {
 	switch r := r.(type) {
 	case *record.SSHHandshake:
-		o.hs = r
+		if o.hs == nil || r.Outcome != "encrypted" {
+			o.hs = r // of a proxy's two the one that failed
+		}
 		sshHandshake(r, rep)
 		sshStrength(r, rep)
 		sshKey(r, rep)
@@ -41,7 +43,8 @@ func (o *sshObserver) See(r record.Record, rep *Reporter) {
 		}
 	case *record.Anomaly:
 		if r.Code == "ssh_strict_kex" {
-			rep.Raise("ssh.strict_kex_violated", fmt.Sprintf("%s between %s and %s", r.Detail, r.Client.Addr(), r.Server), r)
+			client, server := sshPeers(&r.Header)
+			rep.Raise("ssh.strict_kex_violated", fmt.Sprintf("%s between %s and %s", r.Detail, client, server), r)
 		}
 	}
 }
@@ -51,6 +54,7 @@ func (o *sshObserver) End(s *record.Session, rep *Reporter) {
 	if h == nil || h.Outcome != "closed" {
 		return
 	}
+	client, server := sshPeers(&h.Header)
 	stuck := h.Reached == "kexinit" || h.Reached == "key_exchange"
 	resent := max(s.ClientSide.Retransmitted, s.ServerSide.Retransmitted)
 	switch {
@@ -59,9 +63,9 @@ func (o *sshObserver) End(s *record.Session, rep *Reporter) {
 		if s.ServerSide.Retransmitted > s.ClientSide.Retransmitted {
 			who = "server"
 		}
-		rep.Raise("ssh.handshake_stalled", fmt.Sprintf("the key exchange with %s stands still; the %s sent %s again in vain", h.Server, who, record.Bytes(resent)), h)
+		rep.Raise("ssh.handshake_stalled", fmt.Sprintf("the key exchange with %s stands still; the %s sent %s again in vain", server, who, record.Bytes(resent)), h)
 	case h.ServerID == nil:
-		title := fmt.Sprintf("%s closed the connection from %s before it said who it is", h.Server, h.Client.Addr())
+		title := fmt.Sprintf("%s closed the connection from %s before it said who it is", server, client)
 		if len(h.ServerLines) > 0 {
 			title += fmt.Sprintf("; it said %q", h.ServerLines[0])
 		}
@@ -74,27 +78,28 @@ func (o *sshObserver) End(s *record.Session, rep *Reporter) {
 			by = "one side"
 		}
 		rep.Raise("ssh.handshake_closed", fmt.Sprintf("%s ended the connection to %s after %s, before it was encrypted",
-			"the "+strings.TrimPrefix(by, "the "), h.Server, strings.ReplaceAll(h.Reached, "_", " ")), h)
+			"the "+strings.TrimPrefix(by, "the "), server, strings.ReplaceAll(h.Reached, "_", " ")), h)
 	}
 }
 
 // sshHandshake says why no encrypted connection came about.
 func sshHandshake(h *record.SSHHandshake, rep *Reporter) {
+	client, server := sshPeers(&h.Header)
 	switch h.Outcome {
 	case "no_common_algorithm":
-		f := rep.Raise("ssh.no_common_algorithm", fmt.Sprintf("%s and %s have no common %s", h.ClientID.Name(), h.ServerID.Name(), record.SSHLists(h.NoCommon)), h)
+		f := rep.Raise("ssh.no_common_algorithm", fmt.Sprintf("%s and %s have no common %s", sshName(h, h.ClientID), sshName(h, h.ServerID), record.SSHLists(h.NoCommon)), h)
 		f.Evidence = nil
 		for _, list := range h.NoCommon {
 			c, s := sshOffer(h.ClientKex, list), sshOffer(h.ServerKex, list)
 			f.Evidence = append(f.Evidence, Seen(h, record.Plain(fmt.Sprintf("%s: the client offers %s; the server %s", record.SSHLists([]string{list}), names(c), names(s)))))
 		}
 	case "not_ssh":
-		title := fmt.Sprintf("%s speaks SSH and %s does not", h.Server, h.Client.Addr())
+		title := fmt.Sprintf("%s speaks SSH and %s does not", server, client)
 		switch {
 		case len(h.ClientLines) > 0:
 			title += fmt.Sprintf(": it sent %q", h.ClientLines[0])
 		case h.ServerID == nil:
-			title = fmt.Sprintf("%s speaks SSH and %s does not", h.Client.Addr(), h.Server)
+			title = fmt.Sprintf("%s speaks SSH and %s does not", client, server)
 			if len(h.ServerLines) > 0 {
 				title += fmt.Sprintf(": it sent %q", h.ServerLines[0])
 			}
@@ -103,7 +108,7 @@ func sshHandshake(h *record.SSHHandshake, rep *Reporter) {
 	case "version_mismatch":
 		rep.Raise("ssh.version_mismatch", fmt.Sprintf("the client speaks SSH %s, the server SSH %s", h.ClientID.Version, h.ServerID.Version), h)
 	case "ssh1":
-		rep.Raise("ssh.ssh1", fmt.Sprintf("%s and %s speak SSH-1", h.Client.Addr(), h.Server), h)
+		rep.Raise("ssh.ssh1", fmt.Sprintf("%s and %s speak SSH-1", client, server), h)
 	}
 	if d := h.Disconnect; d != nil {
 		rep.Raise("ssh.disconnected", fmt.Sprintf("the %s disconnected during the handshake: %s", d.By, strings.TrimSpace(d.Reason+" "+d.Description)), h)
@@ -164,6 +169,7 @@ func sshStrength(h *record.SSHHandshake, rep *Reporter) {
 	if n == nil || len(h.NoCommon) > 0 {
 		return
 	}
+	client, server := sshPeers(&h.Header)
 	seen := map[string]bool{}
 	for _, a := range []struct{ list, name string }{
 		{"kex", n.Kex}, {"host_key", n.HostKey}, {"cipher", n.CipherC2S}, {"cipher", n.CipherS2C},
@@ -174,7 +180,7 @@ func sshStrength(h *record.SSHHandshake, rep *Reporter) {
 			continue
 		}
 		seen[a.name] = true
-		f := rep.Raise("ssh.weak_algorithm", fmt.Sprintf("%s with %s uses %s, which is %s: %s", h.Client.Addr(), h.Server, a.name, g.Level, g.Reason), h,
+		f := rep.Raise("ssh.weak_algorithm", fmt.Sprintf("%s with %s uses %s, which is %s: %s", client, server, a.name, g.Level, g.Reason), h,
 			record.Plain(fmt.Sprintf("negotiated %s", a.name)))
 		f.Reference = g.Source
 		if g.Level == Broken {
@@ -182,16 +188,16 @@ func sshStrength(h *record.SSHHandshake, rep *Reporter) {
 		}
 	}
 	if x := h.Exchange; x != nil && x.Family == "dh-gex" && x.Bits > 0 && x.Bits < 2048 {
-		rep.Raise("ssh.small_prime", fmt.Sprintf("%s gave a prime of %d bits in the group exchange", h.Server, x.Bits), h)
+		rep.Raise("ssh.small_prime", fmt.Sprintf("%s gave a prime of %d bits in the group exchange", server, x.Bits), h)
 	}
 	if h.Terrapin == "exposed" {
-		rep.Raise("ssh.terrapin", fmt.Sprintf("%s with %s is open to the Terrapin attack: %s without strict key exchange", h.Client.Addr(), h.Server, n.CipherC2S), h)
+		rep.Raise("ssh.terrapin", fmt.Sprintf("%s with %s is open to the Terrapin attack: %s without strict key exchange", client, server, n.CipherC2S), h)
 	}
 	if g := GradeSSH("kex", n.Kex); g.Level == Fine {
-		rep.Raise("ssh.not_post_quantum", fmt.Sprintf("%s with %s uses %s, which a quantum computer could break later", h.Client.Addr(), h.Server, n.Kex), h)
+		rep.Raise("ssh.not_post_quantum", fmt.Sprintf("%s with %s uses %s, which a quantum computer could break later", client, server, n.Kex), h)
 	}
 	if offered := sshOffered(h.ServerKex); len(offered) > 0 {
-		rep.Raise("ssh.weak_offered", fmt.Sprintf("%s also offers %s", h.Server, names(offered)), h, record.Plain("offered "+strings.Join(offered, ", ")))
+		rep.Raise("ssh.weak_offered", fmt.Sprintf("%s also offers %s", server, names(offered)), h, record.Plain("offered "+strings.Join(offered, ", ")))
 	}
 }
 
@@ -219,11 +225,12 @@ func sshOffered(k *record.SSHKexInit) []string {
 // sshKey judges the host key and its certificate.
 func sshKey(h *record.SSHHandshake, rep *Reporter) {
 	k := h.HostKey
-	if k == nil {
+	if k == nil || h.Substream == record.SSHClientLeg {
 		return
 	}
+	_, server := sshPeers(&h.Header)
 	if k.Type == "RSA" && k.Bits > 0 && k.Bits < 2048 || k.Type == "DSA" {
-		rep.Raise("ssh.weak_host_key", fmt.Sprintf("%s shows a host key %s of %d bits", h.Server, k.Type, k.Bits), h, record.Plain(k.SHA256))
+		rep.Raise("ssh.weak_host_key", fmt.Sprintf("%s shows a host key %s of %d bits", server, k.Type, k.Bits), h, record.Plain(k.SHA256))
 	}
 	c := k.Certificate
 	if c == nil {
@@ -231,11 +238,11 @@ func sshKey(h *record.SSHHandshake, rep *Reporter) {
 	}
 	switch {
 	case !c.Host:
-		rep.Raise("ssh.certificate_invalid", fmt.Sprintf("%s shows a certificate for users (%s) as its host key", h.Server, c.KeyID), h)
+		rep.Raise("ssh.certificate_invalid", fmt.Sprintf("%s shows a certificate for users (%s) as its host key", server, c.KeyID), h)
 	case !c.ValidBefore.IsZero() && h.Time.After(c.ValidBefore):
-		rep.Raise("ssh.certificate_invalid", fmt.Sprintf("the host certificate %s of %s ended on %s", c.KeyID, h.Server, c.ValidBefore.Format(time.DateOnly)), h)
+		rep.Raise("ssh.certificate_invalid", fmt.Sprintf("the host certificate %s of %s ended on %s", c.KeyID, server, c.ValidBefore.Format(time.DateOnly)), h)
 	case !c.ValidAfter.IsZero() && h.Time.Before(c.ValidAfter):
-		rep.Raise("ssh.certificate_invalid", fmt.Sprintf("the host certificate %s of %s is valid only from %s", c.KeyID, h.Server, c.ValidAfter.Format(time.DateOnly)), h)
+		rep.Raise("ssh.certificate_invalid", fmt.Sprintf("the host certificate %s of %s is valid only from %s", c.KeyID, server, c.ValidAfter.Format(time.DateOnly)), h)
 	}
 }
 

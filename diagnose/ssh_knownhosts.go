@@ -73,7 +73,8 @@ func KnownHostsFamily(k *KnownHosts) Family {
 type knownHostsObserver struct{ known *KnownHosts }
 
 func (o *knownHostsObserver) See(r record.Record, rep *Reporter) {
-	if h, ok := r.(*record.SSHHandshake); ok && h.HostKey != nil {
+	// A proxy shows clients a key of its own.
+	if h, ok := r.(*record.SSHHandshake); ok && h.HostKey != nil && h.Substream != record.SSHClientLeg {
 		o.known.judge(h, rep)
 	}
 }
@@ -126,9 +127,10 @@ func (k *KnownHosts) judge(h *record.SSHHandshake, rep *Reporter) {
 }
 
 // KnownHostsLine is the line of known_hosts for a host that was seen; "" when
-// it showed no key, or a certificate, which known_hosts does not hold.
+// it showed no key, or a certificate, which known_hosts does not hold, or where
+// the key is a proxy's.
 func KnownHostsLine(h *record.SSHHandshake) string {
-	if h.HostKey == nil || h.HostKey.Key == "" || h.HostKey.Certificate != nil {
+	if h.HostKey == nil || h.HostKey.Key == "" || h.HostKey.Certificate != nil || h.Substream == record.SSHClientLeg {
 		return ""
 	}
 	return knownhosts.Normalize(h.Server.String()) + " " + h.HostKey.Algorithm + " " + h.HostKey.Key

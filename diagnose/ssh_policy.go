@@ -123,6 +123,7 @@ func (o *policyObserver) See(r record.Record, rep *Reporter) {
 func (*policyObserver) End(*record.Session, *Reporter) {}
 
 func (p *SSHPolicy) judge(h *record.SSHHandshake, rep *Reporter) {
+	client, server := sshPeers(&h.Header)
 	for _, f := range p.Forbidden.byKind() {
 		if len(f.patterns) == 0 {
 			continue
@@ -130,7 +131,7 @@ func (p *SSHPolicy) judge(h *record.SSHHandshake, rep *Reporter) {
 		used, offered := sshUsed(h.Negotiated, f.kind), sshOfferedOf(h.ServerKex, f.kind)
 		for _, name := range used {
 			if matches(f.patterns, name) {
-				rep.Raise("ssh.policy_forbidden", fmt.Sprintf("%s with %s uses %s, which %s forbids", h.Client.Addr(), h.Server, name, p.Name), h,
+				rep.Raise("ssh.policy_forbidden", fmt.Sprintf("%s with %s uses %s, which %s forbids", client, server, name, p.Name), h,
 					record.Plain("negotiated "+name))
 			}
 		}
@@ -141,7 +142,7 @@ func (p *SSHPolicy) judge(h *record.SSHHandshake, rep *Reporter) {
 			}
 		}
 		if len(bad) > 0 {
-			rep.Raise("ssh.policy_offered", fmt.Sprintf("%s offers %s, which %s forbids", h.Server, names(bad), p.Name), h,
+			rep.Raise("ssh.policy_offered", fmt.Sprintf("%s offers %s, which %s forbids", server, names(bad), p.Name), h,
 				record.Plain("offered "+strings.Join(bad, ", ")))
 		}
 	}
@@ -149,22 +150,22 @@ func (p *SSHPolicy) judge(h *record.SSHHandshake, rep *Reporter) {
 		offered := sshOfferedOf(h.ServerKex, r.kind)
 		for _, pattern := range r.patterns {
 			if h.ServerKex != nil && !slices.ContainsFunc(offered, func(n string) bool { return match(pattern, n) }) {
-				rep.Raise("ssh.policy_required", fmt.Sprintf("%s does not offer %s, which %s requires", h.Server, pattern, p.Name), h,
+				rep.Raise("ssh.policy_required", fmt.Sprintf("%s does not offer %s, which %s requires", server, pattern, p.Name), h,
 					record.Plain("offered "+strings.Join(offered, ", ")))
 			}
 		}
 	}
 	if p.StrictKex && h.ServerKex != nil && !h.ServerKex.Strict {
-		rep.Raise("ssh.policy_required", fmt.Sprintf("%s does not offer strict key exchange, which %s requires", h.Server, p.Name), h)
+		rep.Raise("ssh.policy_required", fmt.Sprintf("%s does not offer strict key exchange, which %s requires", server, p.Name), h)
 	}
 	if k := h.HostKey; k != nil && k.Bits > 0 {
 		least := map[string]int{"RSA": p.Minimum.RSA, "DSA": p.Minimum.DSA, "ECDSA": p.Minimum.ECDSA}[k.Type]
 		if k.Bits < least {
-			rep.Raise("ssh.policy_key_size", fmt.Sprintf("%s shows a host key %s of %d bits, %s wants %d", h.Server, k.Type, k.Bits, p.Name, least), h, record.Plain(k.SHA256))
+			rep.Raise("ssh.policy_key_size", fmt.Sprintf("%s shows a host key %s of %d bits, %s wants %d", server, k.Type, k.Bits, p.Name, least), h, record.Plain(k.SHA256))
 		}
 	}
 	if x := h.Exchange; x != nil && strings.HasPrefix(x.Family, "dh") && x.Bits > 0 && x.Bits < p.Minimum.DH {
-		rep.Raise("ssh.policy_key_size", fmt.Sprintf("%s with %s exchanges keys over a prime of %d bits, %s wants %d", h.Client.Addr(), h.Server, x.Bits, p.Name, p.Minimum.DH), h)
+		rep.Raise("ssh.policy_key_size", fmt.Sprintf("%s with %s exchanges keys over a prime of %d bits, %s wants %d", client, server, x.Bits, p.Name, p.Minimum.DH), h)
 	}
 }
 

@@ -19,7 +19,8 @@ func sshSoftware(h *record.SSHHandshake, rep *Reporter) {
 		}
 		rep.Raise("ssh.version_in_range", title, h, record.Plain(id.Text)).Reference = advisory
 	}
-	if s := h.ServerID; s != nil {
+	// A proxy passes both identifications on, so each is judged on its own leg.
+	if s := h.ServerID; s != nil && h.Substream != record.SSHClientLeg {
 		v := version(s.Release)
 		switch s.Software {
 		case "OpenSSH":
@@ -34,7 +35,7 @@ func sshSoftware(h *record.SSHHandshake, rep *Reporter) {
 			}
 		}
 	}
-	if c := h.ClientID; c != nil && c.Software == "PuTTY" {
+	if c := h.ClientID; c != nil && c.Software == "PuTTY" && h.Substream != record.SSHUpstreamLeg {
 		if v := version(c.Release); atLeast(v, 0, 68) && !atLeast(v, 0, 81) {
 			raise(c, h.Client.Addr().String(), "CVE-2024-31497", "signatures by ECDSA P-521 keys give the key away")
 		}

@@ -189,6 +189,65 @@ func TestKnownHosts(t *testing.T) {
 	}
 }
 
+// TestSSHProxyLegs: what the proxy negotiates with one side is not laid at the
+// other's door, and its own host key is nobody's.
+func TestSSHProxyLegs(t *testing.T) {
+	const own = "SHA256:own"
+	legs := func(n int) (client, upstream *record.SSHHandshake) {
+		client, upstream = healthy(n), healthy(n)
+		client.Substream, upstream.Substream = record.SSHClientLeg, record.SSHUpstreamLeg
+		client.HostKey.SHA256 = own
+		return client, upstream
+	}
+	client, upstream := legs(1)
+	client.Negotiated.CipherC2S, client.Terrapin = "aes128-cbc", "exposed"
+	upstream.ServerKex.CipherC2S = []string{"3des-cbc"}
+	upstream.ServerID.Release = "9.3p1"
+	client.ServerID = upstream.ServerID
+	other, beyond := legs(2)
+	other.Server = netip.MustParseAddrPort("192.0.2.30:22")
+	beyond.Server = other.Server
+	beyond.HostKey.SHA256 = "SHA256:other"
+	found := run([]Family{sshFamily()}, client, upstream, other, beyond)
+	for code, title := range map[string]string{
+		"ssh.weak_algorithm":   "192.0.2.10 with the proxy in front of 192.0.2.20:22 uses aes128-cbc",
+		"ssh.terrapin":         "192.0.2.10 with the proxy in front of 192.0.2.20:22 is open",
+		"ssh.weak_offered":     "192.0.2.20:22 also offers 3des-cbc",
+		"ssh.version_in_range": "OpenSSH_10.0p1 on 192.0.2.20:22",
+	} {
+		if f := found[code]; f == nil || !strings.HasPrefix(f.Title, title) {
+			t.Errorf("%s: %v, want %q", code, f, title)
+		}
+		delete(found, code)
+	}
+	for code, f := range found {
+		t.Errorf("%s: %s", code, f.Title)
+	}
+
+	client, upstream = legs(1)
+	upstream.Outcome, upstream.NoCommon = "no_common_algorithm", []string{"kex"}
+	if f := run([]Family{sshFamily()}, client, upstream)["ssh.no_common_algorithm"]; f == nil || !strings.HasPrefix(f.Title, "the proxy and OpenSSH_10.0p1 have no common") {
+		t.Errorf("no common algorithm upstream: %v", f)
+	}
+
+	file := filepath.Join(t.TempDir(), "known_hosts")
+	if err := os.WriteFile(file, []byte("192.0.2.20 ssh-ed25519 "+edKey+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	k, err := LoadKnownHosts(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, upstream = legs(1)
+	client.HostKey.Key = edKey2
+	for code, f := range run([]Family{KnownHostsFamily(k)}, client, upstream) {
+		t.Errorf("%s: %s", code, f.Title)
+	}
+	if line := KnownHostsLine(client); line != "" {
+		t.Errorf("known_hosts line of the proxy's key: %s", line)
+	}
+}
+
 func TestGradeSSH(t *testing.T) {
 	for _, c := range []struct {
 		list, name string

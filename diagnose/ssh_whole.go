@@ -58,7 +58,7 @@ func (o *sshWhole) See(r record.Record, rep *Reporter) {
 	switch r := r.(type) {
 	case *record.SSHHandshake:
 		r = brief(r)
-		if len(o.open) < maxSSHOpen {
+		if o.open[r.Session] == nil && len(o.open) < maxSSHOpen {
 			o.open[r.Session] = &sshTry{hs: r}
 		}
 		o.key(r, rep)
@@ -117,8 +117,8 @@ func (o *sshWhole) count(t *sshTry) {
 // key compares a host key with what the same address showed before.
 func (o *sshWhole) key(h *record.SSHHandshake, rep *Reporter) {
 	k := h.HostKey
-	if k == nil {
-		return
+	if k == nil || h.Substream == record.SSHClientLeg {
+		return // none, or a proxy's
 	}
 	at := sshHost{h.Server, k.Type}
 	switch before := o.keys[at]; {

@@ -38,8 +38,16 @@ func (st *stage) Defer(r record.Record, finish func(emit func(record.Record))) {
 	st.s.e.put(item{record: r, finish: finish, outline: &st.s.outline})
 }
 
-// fill completes the header of a record.
+// fill completes the header of a record of the dissector's.
 func (st *stage) fill(r record.Record) {
+	st.complete(r)
+	if h := r.Head(); h.Substream == "" {
+		h.Substream = st.label
+	}
+}
+
+// complete fills in what all records of a session have.
+func (st *stage) complete(r record.Record) {
 	h := r.Head()
 	if h.Time.IsZero() {
 		h.Stamp(st.At(0), st.dir)
@@ -52,9 +60,6 @@ func (st *stage) fill(r record.Record) {
 	h.Client, h.Server = st.head.Client, st.head.Server
 	if h.Protocol == "" {
 		h.Protocol = st.head.Protocol
-	}
-	if h.Substream == "" {
-		h.Substream = st.label
 	}
 }
 

@@ -126,6 +126,14 @@ func (s *Session) OnExpect(f func(*dissect.Expectation)) {
 	s.onExpect = f
 }
 
+// Named gives what the dissector says of the dialogue itself a substream: the
+// caller carries it in two legs, and has a Channel for the other one.
+func (s *Session) Named(label string) {
+	s.lock()
+	defer s.unlock()
+	s.top().label = label
+}
+
 // Channel begins a stream inside the session that the caller feeds with what
 // it took out of the dialogue itself (an SSH channel's bytes). nil if there is
 // no such protocol.

@@ -196,9 +196,8 @@ func (s *Session) Close(end, by string, at record.Stamp) {
 		r.Time = at.Time
 	}
 	s.root.head = nil
-	top := s.top()
-	top.head = nil
-	top.Emit(r)
+	s.top().head = nil
+	s.emit(r)
 }
 
 // ID returns the session's id.
@@ -219,7 +218,13 @@ func (s *Session) Protocol() string {
 func (s *Session) Emit(r record.Record) {
 	s.lock()
 	defer s.unlock()
-	s.top().Emit(r)
+	s.emit(r)
+}
+
+// emit writes a record that is about the session and not of one stream in it.
+func (s *Session) emit(r record.Record) {
+	s.top().complete(r)
+	s.e.put(item{record: r, outline: &s.outline})
 }
 
 // top returns the stage of the session's own protocol.

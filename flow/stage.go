@@ -42,7 +42,7 @@ type stage struct {
 	upgrading bool                 // Upgrade was asked, who does the TLS is open
 	answered  bool                 // it was the server's answer that agreed on it
 	nested    bool                 // its stream is not the connection's
-	label     string               // names a nested stream
+	label     string               // names a nested stream, or the dialogue beside one
 
 	head *record.Header // what Emit fills in; nil: make it anew
 

@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"sniff/dissect"
+	"sniff/record"
 )
 
 // sshLeg is the connection of one leg as the SSH implementation sees it: the
@@ -119,6 +120,7 @@ func (c *clearPart) take(b []byte) int {
 // Behind NEWKEYS the session only counts.
 func (l *sshLeg) observeClient(client, server identified) {
 	r := l.r
+	r.sess.Named(record.SSHClientLeg)
 	follow := func(dir dissect.Dir, skip int) func([]byte) {
 		c := &clearPart{}
 		p := r.pumps[dir]
@@ -149,7 +151,7 @@ func (l *sshLeg) observeClient(client, server identified) {
 // observeUpstream gives the clear part of the upstream's leg to a stream of
 // its own in the session.
 func (l *sshLeg) observeUpstream(client, server identified) {
-	s := l.r.sess.Channel("ssh", "upstream")
+	s := l.r.sess.Channel("ssh", record.SSHUpstreamLeg)
 	if s == nil {
 		l.heard, l.said = func([]byte) {}, func([]byte) {}
 		return

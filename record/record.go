@@ -62,7 +62,7 @@ type Header struct {
 	Client      netip.AddrPort `json:"client" doc:"address and port of the side that opened the connection"`
 	Server      netip.AddrPort `json:"server" doc:"address and port of the side that was called"`
 	Protocol    string         `json:"protocol,omitempty" doc:"protocol recognised by content, such as smtp, ftp, ftp-data, ssh, http"`
-	Substream   string         `json:"substream,omitempty" doc:"stream inside the session that the record comes from: upstream (the proxy's other SSH connection), channel 0 (an SSH channel); offsets count in it"`
+	Substream   string         `json:"substream,omitempty" doc:"stream inside the session that the record comes from: client and upstream (the two SSH connections of a proxy that terminates it), channel 0 (an SSH channel); offsets count in it"`
 	Dir         string         `json:"dir,omitempty" doc:"who sent the bytes that this record begins with: client or server"`
 	Offset      int64          `json:"offset" doc:"offset of that byte in its direction of the stream, from 0"`
 	Packet      uint64         `json:"packet,omitempty" doc:"number of the packet that carried it, from 1 over all inputs; 0 in the proxy"`

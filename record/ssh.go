@@ -263,9 +263,19 @@ func sshShort(i *SSHIdentification) string {
 	return name
 }
 
-// Tell puts the handshake first in the session's line.
+// Substreams of the two connections of a proxy that terminates SSH.
+const (
+	SSHClientLeg   = "client"
+	SSHUpstreamLeg = "upstream"
+)
+
+// Tell puts the handshake first in the session's line. Of a proxy's two the
+// one with the server tells more, unless the other failed.
 func (h *SSHHandshake) Tell(o *Outline) {
 	f := o.Fact("ssh.handshake")
+	if h.Substream == SSHClientLeg && f.Text != "" && h.failure() == "" {
+		return
+	}
 	f.Rank, f.Text = 5, h.Summary()
 }
 
@@ -273,11 +283,14 @@ func (h *SSHHandshake) Tell(o *Outline) {
 func (h *SSHHandshake) Lines() []Line {
 	var lines []Line
 	for _, p := range h.Phases {
-		l := Line{Time: p.Time, Note: p.By == "", Text: Plain(sshPhaseNames(p.Name))}
+		l := Line{Time: p.Time, Note: p.By == ""}
 		if p.By == ServerToClient.String() {
 			l.Dir = ServerToClient
 		}
 		text := sshPhaseNames(p.Name)
+		if h.Substream != "" {
+			text = h.Substream + " leg, " + text
+		}
 		if p.Detail != "" {
 			text += ": " + p.Detail
 		}
