@@ -24,8 +24,11 @@ Secrets are masked; the mark behind *** is the same for the same secret, so
 that reuse over services shows, and is said below the table.
 
 --hashcat writes the digests that can be guessed offline in hashcat's formats,
-one file for each: digests.txt becomes digests.10200.txt for CRAM-MD5. The
-files have mode 0600 and replace nothing.`,
+one file for each: digests.txt becomes digests.10200.txt for CRAM-MD5,
+digests.5500.txt and digests.5600.txt for NTLM, digests.11400.txt for HTTP
+Digest with MD5, digests.120.txt for the digests of WS-Security. What none of
+these holds is counted on standard error: hashcat has nothing for DIGEST-MD5
+and SCRAM as they cross the wire. The files have mode 0600 and replace nothing.`,
 		Example: `  sniff creds office.pcap
   sniff creds --fail-on clear *.pcap     exit status 1 if any password was readable
   sniff creds --hashcat digests.txt office.pcap`,
@@ -44,7 +47,7 @@ files have mode 0600 and replace nothing.`,
 			}
 			c := &credentialTable{seen: map[credentialKey]*credentialRow{}}
 			if hashcat != "" {
-				c.hashes = &hashFiles{path: hashcat, lines: map[int][]string{}}
+				c.hashes = newHashFiles(hashcat)
 				if err := c.hashes.check(); err != nil {
 					return err
 				}

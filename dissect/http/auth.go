@@ -1,7 +1,9 @@
 package http
 
 import (
+	"crypto/md5"
 	"encoding/base64"
+	"encoding/hex"
 	"strconv"
 	"strings"
 
@@ -77,10 +79,40 @@ func (d *dissector) digest(rest string, x *exchange) *record.Credential {
 	if a := p["algorithm"]; a != "" {
 		mechanism += " " + a
 	}
-	return &record.Credential{
+	c := &record.Credential{
 		Mechanism: mechanism, Account: p["username"], Realm: p["realm"],
 		Secret: d.env.Secret(p["response"]), Exposure: record.ExposureCrackable,
 	}
+	if line := digestHash(x.rec.Method, p); line != "" {
+		c.Hash, c.HashMode = d.env.Secret(line), 11400
+	}
+	return c
+}
+
+// digestHash writes a digest as hashcat's 11400, which is named after SIP but
+// computes what HTTP does with MD5: RFC 2617, section 3.2.2. It returns "" for
+// what the format cannot hold: other algorithms, digests over the body,
+// asterisks, and what is longer than hashcat takes.
+func digestHash(method string, p map[string]string) string {
+	if a := p["algorithm"]; a != "" && !strings.EqualFold(a, "MD5") {
+		return ""
+	}
+	if q := p["qop"]; q != "" && q != "auth" {
+		return ""
+	}
+	user, realm, uri, nonce, response := p["username"], p["realm"], p["uri"], p["nonce"], p["response"]
+	if b, err := hex.DecodeString(response); err != nil || len(b) != md5.Size || uri == "" || nonce == "" {
+		return ""
+	}
+	fields := []string{"$sip$", "", "", user, realm, method, "", uri, "", nonce, p["cnonce"], p["nc"], p["qop"], "MD5", strings.ToLower(response)}
+	if strings.Contains(strings.Join(fields, ""), "*") {
+		return ""
+	}
+	// The buffers of hashcat's module 11400.
+	if len(user)+len(realm) > 116 || len(method)+len(uri) > 245 || len(nonce)+len(p["cnonce"])+len(p["nc"]) > 900 {
+		return ""
+	}
+	return strings.Join(fields, "*")
 }
 
 // parameters reads a list of auth-params: RFC 9110, section 11.2.

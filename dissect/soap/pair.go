@@ -1,6 +1,9 @@
 package soap
 
 import (
+	"crypto/sha1"
+	"encoding/base64"
+	"encoding/hex"
 	"strconv"
 	"strings"
 
@@ -258,9 +261,9 @@ func (l *load) credential(c *record.SOAPCall, req *envelope) *record.Credential 
 		cr.Mechanism, cr.Exposure = "UsernameToken digest", record.ExposureCrackable
 	}
 	if req.secret != "" {
-		cr.Secret = record.NewSecret(req.secret, "")
-		if l.config.Secret != nil {
-			cr.Secret = l.config.Secret(req.secret)
+		cr.Secret = l.secret(req.secret)
+		if line := tokenHash(s, req.secret); line != "" {
+			cr.Hash, cr.HashMode = l.secret(line), 120
 		}
 	}
 	switch {
@@ -272,6 +275,29 @@ func (l *load) credential(c *record.SOAPCall, req *envelope) *record.Credential 
 		cr.Worked = "yes"
 	}
 	return cr
+}
+
+func (l *load) secret(text string) record.Secret {
+	if l.config.Secret == nil {
+		return record.NewSecret(text, "")
+	}
+	return l.config.Secret(text)
+}
+
+// tokenHash writes the digest of a password as hashcat's 120 with --hex-salt:
+// SHA-1 over nonce, time and password (UsernameToken Profile 1.1, section 3.1).
+// It returns "" for a password that is no such digest.
+func tokenHash(s *record.SOAPSecurity, digest string) string {
+	sum, err := base64.StdEncoding.DecodeString(digest)
+	if err != nil || len(sum) != sha1.Size || s.PasswordType != "digest" {
+		return ""
+	}
+	nonce, err := base64.StdEncoding.DecodeString(s.Nonce)
+	// hashcat takes salts of up to 256 bytes.
+	if n := len(nonce) + len(s.TokenCreated); err != nil || n == 0 || n > 256 {
+		return ""
+	}
+	return hex.EncodeToString(sum) + ":" + hex.EncodeToString(nonce) + hex.EncodeToString([]byte(s.TokenCreated))
 }
 
 // securityFault recognises the fault codes of WSS 1.1, section 12.
