@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"reflect"
 	"strings"
 )
@@ -49,7 +48,7 @@ func (s Secret) String() string {
 	return Mask + s.token
 }
 
-func (s Secret) MarshalJSON() ([]byte, error) { return json.Marshal(s.String()) }
+func (s Secret) MarshalJSON() ([]byte, error) { return appendString(nil, s.String()), nil }
 
 func (s *Secret) reveal() { s.shown = true }
 
@@ -107,7 +106,7 @@ func (t Text) String() string {
 	return b.String()
 }
 
-func (t Text) MarshalJSON() ([]byte, error) { return json.Marshal(t.String()) }
+func (t Text) MarshalJSON() ([]byte, error) { return appendString(nil, t.String()), nil }
 
 func (t *Text) reveal() { t.shown = true }
 

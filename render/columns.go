@@ -2,8 +2,6 @@ package render
 
 import (
 	"bufio"
-	"bytes"
-	"encoding/json"
 	"io"
 	"net/netip"
 	"reflect"
@@ -53,7 +51,7 @@ func (c *Column) value(r record.Record) (v reflect.Value, ok bool) {
 }
 
 // text returns the cell: strings and numbers as they stand, all else as JSON.
-func (c *Column) text(r record.Record) (string, error) {
+func (c *Column) text(enc *record.Encoder, r record.Record) (string, error) {
 	v, ok := c.value(r)
 	if !ok {
 		return "", nil
@@ -82,17 +80,8 @@ func (c *Column) text(r record.Record) (string, error) {
 	case reflect.Bool:
 		return strconv.FormatBool(v.Bool()), nil
 	}
-	b, err := marshal(v.Interface())
+	b, err := enc.AppendValue(nil, v)
 	return string(b), err
-}
-
-// marshal is json.Marshal without escapes for HTML.
-func marshal(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(v)
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
 // FieldLines writes one JSON object per record and line with chosen fields
@@ -102,6 +91,7 @@ type FieldLines struct {
 	w       *bufio.Writer
 	style   Style
 	columns []Column
+	enc     record.Encoder
 	line    []byte
 	// Flush writes every record out at once, for a live view.
 	Flush bool
@@ -123,15 +113,14 @@ func (f *FieldLines) Write(r record.Record) error {
 		if !ok {
 			continue
 		}
-		b, err := marshal(v.Interface())
-		if err != nil {
-			return err
-		}
 		if len(f.line) > 1 {
 			f.line = append(f.line, ',')
 		}
-		f.line = strconv.AppendQuote(f.line, c.Name)
-		f.line = append(append(f.line, ':'), b...)
+		f.line = append(strconv.AppendQuote(f.line, c.Name), ':')
+		var err error
+		if f.line, err = f.enc.AppendValue(f.line, v); err != nil {
+			return err
+		}
 	}
 	f.line = append(f.line, '}', '\n')
 	if _, err := f.w.Write(f.line); err != nil || !f.Flush {

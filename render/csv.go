@@ -17,6 +17,7 @@ type CSV struct {
 	w       *csv.Writer
 	style   Style
 	columns []Column
+	enc     record.Encoder
 	row     []string
 	headed  bool
 	// Flush writes every record out at once, for a live view.
@@ -50,7 +51,7 @@ func (c *CSV) Write(r record.Record) error {
 		record.Reveal(r)
 	}
 	for i := range c.columns {
-		text, err := c.columns[i].text(r)
+		text, err := c.columns[i].text(&c.enc, r)
 		if err != nil {
 			return err
 		}

@@ -1,8 +1,6 @@
 package render
 
 import (
-	"bufio"
-	"encoding/json"
 	"hash/fnv"
 	"io"
 	"net/netip"
@@ -24,8 +22,7 @@ import (
 // under the key sniff, and records that Suricata has no event for become
 // events of the type sniff.
 type EVE struct {
-	w        *bufio.Writer
-	enc      *json.Encoder
+	lines    lineWriter
 	style    Style
 	flows    map[string]*eveFlow
 	Extended bool
@@ -41,10 +38,7 @@ type eveFlow struct {
 
 // NewEVE returns a sink that writes to w; it does not close w.
 func NewEVE(w io.Writer, style Style) *EVE {
-	b := bufio.NewWriterSize(w, 1<<16)
-	enc := json.NewEncoder(b)
-	enc.SetEscapeHTML(false)
-	return &EVE{w: b, enc: enc, style: style, flows: map[string]*eveFlow{}}
+	return &EVE{lines: lineWriter{w: w}, style: style, flows: map[string]*eveFlow{}}
 }
 
 // eveEvent is one line. The order of the fields is Suricata's.
@@ -88,7 +82,9 @@ func (t eveTime) String() string {
 	return time.Time(t).UTC().Format("2006-01-02T15:04:05.000000-0700")
 }
 
-func (t eveTime) MarshalJSON() ([]byte, error) { return []byte(`"` + t.String() + `"`), nil }
+func (t eveTime) AppendJSON(b []byte) []byte {
+	return append(append(append(b, '"'), t.String()...), '"')
+}
 
 // flowID makes a number of a session's id. Suricata's are of 51 bits, so that
 // JavaScript can read them.
@@ -103,36 +99,32 @@ func (e *EVE) Write(r record.Record) error {
 		record.Reveal(r)
 	}
 	h := r.Head()
-	var err error
 	switch r := r.(type) {
 	case *record.SMTPMessage:
-		err = e.mail(e.flow(h), r)
+		return e.mail(e.flow(h), r)
 	case *record.FTPExchange:
-		err = e.ftp(e.flow(h), r)
+		return e.ftp(e.flow(h), r)
 	case *record.FTPTransfer:
-		err = e.ftpTransfer(r)
+		return e.ftpTransfer(r)
 	case *record.HTTPExchange:
-		err = e.http(e.flow(h), r)
+		return e.http(e.flow(h), r)
 	case *record.SSHHandshake:
 		e.flow(h).events++
-		err = e.ssh(r)
+		return e.ssh(r)
 	case *record.TLSHandshake:
 		e.flow(h).events++
-		err = e.tls(r)
+		return e.tls(r)
 	case *record.Anomaly:
-		err = e.anomaly(r)
+		return e.anomaly(r)
 	case *record.Session:
-		err = e.session(e.flow(h), r)
-		delete(e.flows, h.Session)
+		defer delete(e.flows, h.Session)
+		return e.session(e.flow(h), r)
 	default:
 		if e.Extended {
-			err = e.put(e.event("sniff", h, h.Time), r)
+			return e.put(e.event("sniff", h, h.Time), r)
 		}
 	}
-	if err != nil || !e.Flush {
-		return err
-	}
-	return e.w.Flush()
+	return nil
 }
 
 // flow returns the counts of a session that is open.
@@ -146,7 +138,7 @@ func (e *EVE) flow(h *record.Header) *eveFlow {
 }
 
 // Close writes what is left.
-func (e *EVE) Close() error { return e.w.Flush() }
+func (e *EVE) Close() error { return e.lines.flush() }
 
 // event begins an event of a session, sent by the client.
 func (e *EVE) event(kind string, h *record.Header, at time.Time) *eveEvent {
@@ -178,7 +170,7 @@ func (e *EVE) put(v *eveEvent, r record.Record) error {
 	if e.Extended {
 		v.Sniff = r
 	}
-	return e.enc.Encode(v)
+	return e.lines.write(v, e.Flush)
 }
 
 // eveAnomaly is the anomaly event.
