@@ -27,7 +27,7 @@ func main() {
 	seed := flag.Uint64("seed", 1, "seed of the random choices")
 	kinds := flag.String("kinds", "mfps", "what to mix: m mail, f files, p SOAP, s SSH")
 	flag.Parse()
-	w, err := render.CreatePcapNG(*out)
+	w, err := render.CreatePcapNG(*out, render.Rotation{})
 	if err != nil {
 		log.Fatal(err)
 	}

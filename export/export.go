@@ -44,6 +44,7 @@ type Dir struct {
 
 	mu      sync.Mutex
 	written map[string]*Written
+	index   *os.File // of a Dir without an end
 	err     error
 }
 
@@ -73,6 +74,21 @@ func Open(dir string, want What) (*Dir, error) {
 		return nil, err
 	}
 	return &Dir{root: root, want: want, written: map[string]*Written{}}, nil
+}
+
+// OpenLive is Open for a program that runs on: index.jsonl, which may be there
+// already, gets its line whenever an artefact is stored, one each time that the
+// same bytes come, and nothing of it is kept in memory.
+func OpenLive(dir string, want What) (*Dir, error) {
+	d, err := Open(dir, want)
+	if err != nil {
+		return nil, err
+	}
+	d.index, err = d.root.OpenFile("index.jsonl", os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, errors.Join(err, d.root.Close())
+	}
+	return d, nil
 }
 
 // Create implements content.Store.
@@ -137,18 +153,27 @@ func (d *Dir) List() ([]*Written, error) {
 // Close writes index.jsonl, one line per artefact, and closes the folder.
 func (d *Dir) Close() error {
 	list, err := d.List()
+	if d.index != nil {
+		return errors.Join(err, d.index.Close(), d.root.Close())
+	}
 	var b bytes.Buffer
 	for _, w := range list {
-		line, e := json.Marshal(w)
+		line, e := w.line()
 		if e != nil {
 			return e
 		}
-		b.Write(append(line, '\n'))
+		b.Write(line)
 	}
 	if len(list) > 0 {
 		err = errors.Join(err, d.writeNew("index.jsonl", b.Bytes()))
 	}
 	return errors.Join(err, d.root.Close())
+}
+
+// line is the artefact's line of the index.
+func (w *Written) line() ([]byte, error) {
+	b, err := json.Marshal(w)
+	return append(b, '\n'), err
 }
 
 // writeNew writes a file that must not exist yet; when it does, a number is
@@ -248,11 +273,19 @@ func (a *artefact) Close() (string, error) {
 	if err := d.root.Remove(a.temp); err != nil {
 		return "", err
 	}
-	d.written[name] = &Written{
+	w := &Written{
 		Path: name, SHA256: c.SHA256, Size: size, Partial: partial, Missing: a.missing, Gaps: c.Gaps,
 		Name: c.Name, Type: c.MediaType, Carrier: a.info.Carrier, Session: a.info.Session, Packet: a.info.Stamp.Packet, Times: 1,
 	}
-	return name, nil
+	if d.index == nil {
+		d.written[name] = w
+		return name, nil
+	}
+	line, err := w.line()
+	if err == nil {
+		_, err = d.index.Write(line)
+	}
+	return name, err
 }
 
 // CleanName makes the last element of a path from the traffic fit for a file

@@ -221,7 +221,7 @@ func TestWrittenCaptureGivesTheSameRecords(t *testing.T) {
 				<-release
 			})
 			path := t.TempDir() + "/traffic.pcapng"
-			w, err := render.CreatePcapNG(path)
+			w, err := render.CreatePcapNG(path, render.Rotation{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -289,7 +289,7 @@ func replay(l *lab, d []piece, served <-chan *net.TCPConn, release chan<- struct
 // such.
 func TestWrittenCaptureOfTLS(t *testing.T) {
 	path := t.TempDir() + "/traffic.pcapng"
-	w, err := render.CreatePcapNG(path)
+	w, err := render.CreatePcapNG(path, render.Rotation{})
 	if err != nil {
 		t.Fatal(err)
 	}

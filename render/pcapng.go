@@ -5,8 +5,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,34 +25,112 @@ import (
 // was relayed, valid checksums and sequence numbers. Packets are raw IP
 // (LINKTYPE_RAW), because there was no wire. Safe for several connections at a
 // time.
+//
+// The file always ends with a whole packet, and never lacks more than the last
+// half second, so that it can be read after a kill, or while it is written.
 type PcapNG struct {
-	mu   sync.Mutex
-	file *os.File
-	buf  *bufio.Writer
-	ng   *pcapgo.NgWriter
-	err  error
+	rotate Rotation
+	path   string
+
+	mu      sync.Mutex
+	file    *os.File
+	buf     *bufio.Writer
+	ng      *pcapgo.NgWriter
+	pending int       // bytes that are not in the file yet
+	size    int64     // bytes of this file, those included
+	begun   time.Time // when this file's first packet was relayed
+	number  int       // of this file, with rotation
+	err     error
+
 	stop chan struct{}
 	done chan struct{}
 }
 
-// flushEvery bounds what a kill can lose.
-const flushEvery = 500 * time.Millisecond
+// Rotation says when the next file is begun; zero values do not count. The
+// files are numbered: traffic.pcapng becomes traffic-0001.pcapng and so on.
+type Rotation struct {
+	Size  int64
+	Every time.Duration
+}
+
+const (
+	// flushEvery bounds what a kill can lose.
+	flushEvery = 500 * time.Millisecond
+	// maxPending is how much is written at once; the buffer has room for a
+	// packet more, so that it never spills in the middle of one.
+	maxPending = 256 << 10
+	// maxBlock is a packet's block without its comment.
+	maxBlock = 64 + 60 + maxSegment
+)
 
 // CreatePcapNG makes a capture file of mode 0600; it does not overwrite one.
-func CreatePcapNG(path string) (*PcapNG, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
+// With rotation the numbers that are taken already are left out.
+func CreatePcapNG(path string, rotate Rotation) (*PcapNG, error) {
+	w := &PcapNG{rotate: rotate, path: path, stop: make(chan struct{}), done: make(chan struct{})}
+	if err := w.begin(); err != nil {
 		return nil, err
-	}
-	w := &PcapNG{file: f, buf: bufio.NewWriterSize(f, 1<<18), stop: make(chan struct{}), done: make(chan struct{})}
-	w.ng, err = pcapgo.NewNgWriterInterface(w.buf, pcapgo.NgInterface{
-		Name: "sniff proxy", LinkType: layers.LinkTypeRaw, SnapLength: 0, TimestampResolution: 9,
-	}, pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{Application: "sniff"}})
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
 	}
 	go w.flushLoop()
 	return w, nil
+}
+
+// begin makes the next file and writes its head.
+func (w *PcapNG) begin() error {
+	f, err := w.create()
+	if err != nil {
+		return err
+	}
+	buf := bufio.NewWriterSize(f, maxPending+maxBlock+maxComment)
+	ng, err := pcapgo.NewNgWriterInterface(buf, pcapgo.NgInterface{
+		Name: "sniff proxy", LinkType: layers.LinkTypeRaw, SnapLength: 0, TimestampResolution: 9,
+	}, pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{Application: "sniff"}})
+	if err == nil {
+		err = errors.Join(ng.Flush(), buf.Flush())
+	}
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	w.file, w.buf, w.ng = f, buf, ng
+	w.pending, w.size, w.begun = 0, 0, time.Time{}
+	return nil
+}
+
+func (w *PcapNG) create() (*os.File, error) {
+	if w.rotate == (Rotation{}) {
+		return os.OpenFile(w.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	}
+	ending := filepath.Ext(w.path)
+	for {
+		w.number++
+		path := fmt.Sprintf("%s-%04d%s", strings.TrimSuffix(w.path, ending), w.number, ending)
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if !errors.Is(err, fs.ErrExist) {
+			return f, err
+		}
+	}
+}
+
+// turn begins the next file when this one is full or old, at a packet that
+// was relayed at at.
+func (w *PcapNG) turn(at time.Time) {
+	if w.begun.IsZero() {
+		w.begun = at
+	}
+	full := w.rotate.Size > 0 && w.size >= w.rotate.Size
+	old := w.rotate.Every > 0 && at.Sub(w.begun) >= w.rotate.Every
+	if !full && !old {
+		return
+	}
+	w.flush()
+	before := w.file
+	if err := w.begin(); err != nil {
+		// Go on with this one rather than lose what is relayed.
+		w.begun, w.size = at, 0
+		w.failed(err)
+		return
+	}
+	w.begun = at
+	w.failed(before.Close())
 }
 
 func (w *PcapNG) flushLoop() {
@@ -69,8 +150,14 @@ func (w *PcapNG) flushLoop() {
 }
 
 func (w *PcapNG) flush() {
-	if err := errors.Join(w.ng.Flush(), w.buf.Flush()); err != nil && w.err == nil {
-		w.err = err
+	w.failed(errors.Join(w.ng.Flush(), w.buf.Flush()))
+	w.pending = 0
+}
+
+// failed keeps the first error, for Close.
+func (w *PcapNG) failed(err error) {
+	if err != nil && w.err == nil {
+		w.err = fmt.Errorf("writing capture: %w", err)
 	}
 }
 
@@ -92,7 +179,7 @@ func (w *PcapNG) Open(client, server netip.AddrPort, at time.Time, comment strin
 	c := &pcapConn{w: w, ends: [2]netip.AddrPort{client, server}}
 	// Any two initial sequence numbers will do; these are easy to recognise.
 	c.seq = [2]uint32{1000, 2000}
-	c.comment = comment
+	c.about = []string{cutComment(comment)}
 	c.packet(record.ClientToServer, flagSYN, nil, at)
 	c.seq[0]++
 	c.packet(record.ServerToClient, flagSYN|flagACK, nil, at)
@@ -118,13 +205,15 @@ const (
 const maxSegment = 1460
 
 type pcapConn struct {
-	w       *PcapNG
-	ends    [2]netip.AddrPort
-	seq     [2]uint32
-	ended   [2]bool
-	comment string // goes with the next packet
-	id      uint16
-	buf     [60 + maxSegment]byte
+	w     *PcapNG
+	ends  [2]netip.AddrPort
+	seq   [2]uint32
+	ended [2]bool
+	about []string // what is to be known of the connection
+	said  int      // how much of that stands in the file
+	file  int      // number of the file that has it
+	id    uint16
+	buf   [60 + maxSegment]byte
 }
 
 func (c *pcapConn) Data(dir record.Dir, b []byte, at time.Time) {
@@ -149,7 +238,26 @@ func (c *pcapConn) Data(dir record.Dir, b []byte, at time.Time) {
 	}
 }
 
-func (c *pcapConn) Comment(text string) { c.comment = text }
+// Comment annotates the next packet, and again the first one in a file that
+// begins later. Those of a connection that changes for ever are not kept.
+func (c *pcapConn) Comment(text string) {
+	c.about = append(c.about, cutComment(text))
+	if len(c.about) > maxAbout {
+		c.about = append(c.about[:1], c.about[len(c.about)-maxAbout+1:]...)
+		c.said = min(c.said, len(c.about)-1)
+	}
+}
+
+// maxComment is the longest comment of a packet, and maxAbout how many a
+// connection has.
+const (
+	maxComment = 4 << 10
+	maxAbout   = 8
+)
+
+func cutComment(s string) string {
+	return strings.ToValidUTF8(s[:min(len(s), maxComment/maxAbout-8)], "")
+}
 
 func (c *pcapConn) EOF(dir record.Dir, at time.Time) {
 	if c.ended[dir] {
@@ -222,17 +330,33 @@ func (c *pcapConn) packet(dir record.Dir, flags int, payload []byte, at time.Tim
 	sum += 6 + uint32(len(t))
 	binary.BigEndian.PutUint16(t[16:], fold(checksum(sum, t)))
 
+	c.w.write(c, b, at)
+}
+
+// write adds a packet to the file, with what is to be known of its connection
+// there.
+func (w *PcapNG) write(c *pcapConn, b []byte, at time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.turn(at)
 	var opts pcapgo.NgPacketOptions
-	if c.comment != "" {
-		opts.Comments = []string{c.comment}
-		c.comment = ""
+	if c.file != w.number {
+		c.file, c.said = w.number, 0
 	}
-	c.w.mu.Lock()
-	defer c.w.mu.Unlock()
-	err := c.w.ng.WritePacketWithOptions(gopacket.CaptureInfo{Timestamp: at, CaptureLength: len(b), Length: len(b)}, b, opts)
-	if err != nil && c.w.err == nil {
-		c.w.err = fmt.Errorf("writing capture: %w", err)
+	size := maxBlock - maxSegment + len(b)
+	if c.said < len(c.about) {
+		opts.Comments = c.about[c.said:]
+		c.said = len(c.about)
+		for _, text := range opts.Comments {
+			size += 8 + len(text)
+		}
 	}
+	if w.pending+size > maxPending {
+		w.flush()
+	}
+	w.pending += size
+	w.size += int64(size)
+	w.failed(w.ng.WritePacketWithOptions(gopacket.CaptureInfo{Timestamp: at, CaptureLength: len(b), Length: len(b)}, b, opts))
 }
 
 // checksum adds 16-bit words to sum (RFC 1071).

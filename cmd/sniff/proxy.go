@@ -23,7 +23,6 @@ import (
 	"sniff/proxy"
 	"sniff/proxy/ca"
 	"sniff/record"
-	"sniff/render"
 )
 
 // proxyFlags are the flags of `sniff proxy` as they were given.
@@ -37,7 +36,8 @@ type proxyFlags struct {
 	clientCert  string
 	clientKey   string
 	keylog      string
-	write       string
+	write       []string
+	rotate      string
 	allow       []string
 	foreignData bool
 	proxyIn     bool
@@ -78,7 +78,8 @@ that logs in at the upstream (--ssh-identity), or let it use the client's agent
 (--ssh-agent, and ssh -A).`,
 		Example: `  sniff proxy --listen 127.0.0.1:2525 --to mail.example.org:25
   sniff proxy --listen 127.0.0.1:2121 --to ftp.example.org:21 -w traffic.pcapng
-  sniff proxy --mode socks --listen 127.0.0.1:1080 -o jsonl`,
+  sniff proxy --mode socks --listen 127.0.0.1:1080 -o jsonl -w traffic.pcapng --rotate 100MB
+  sniff proxy --listen 127.0.0.1:2525 --to mail.example.org:25 -o text -w mail/`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return a.proxy(p) },
 	}
@@ -99,7 +100,8 @@ that logs in at the upstream (--ssh-identity), or let it use the client's agent
 	f.BoolVar(&p.sshAgent, "ssh-agent", false, "let clients in that prove a key which the upstream wants, and log in there with the agent that they forward")
 	f.StringArrayVar(&p.knownHosts, "known-hosts", nil, "`FILE` with the host keys of upstreams; repeatable (default: the user's and the system's)")
 	f.BoolVar(&p.sshAcceptNew, "ssh-accept-new", false, "add the keys of unknown upstreams to the first --known-hosts file")
-	f.StringVarP(&p.write, "write", "w", "", "write the traffic, as the applications saw it, to the pcapng `FILE`")
+	f.StringArrayVarP(&p.write, "write", "w", nil, "write to `PATH`: NAME.pcapng gets the traffic as the applications saw it; a folder gets messages (.eml), files and envelopes (.xml), or with -o zeek its logs; repeatable")
+	f.StringVar(&p.rotate, "rotate", "", "begin the next capture, NAME-0002.pcapng and so on, at this `SIZE` or after this time, such as 100MB or 1h")
 	f.StringArrayVar(&p.allow, "allow", nil, "clients other than loopback that may connect, as `CIDR`; repeatable")
 	f.BoolVar(&p.foreignData, "allow-foreign-data", false, "let FTP data connections go to other hosts than the peers (FXP)")
 	f.BoolVar(&p.proxyIn, "proxy-protocol-in", false, "callers name the client in a PROXY protocol header, version 1 or 2")
@@ -108,13 +110,13 @@ that logs in at the upstream (--ssh-identity), or let it use the client's agent
 	f.DurationVar(&p.idle, "idle", time.Hour, "end connections that are silent for this long")
 	f.IntVar(&p.connections, "max-connections", 10_000, "most connections at a time")
 	f.IntVar(&p.perClient, "max-per-client", 1_000, "most connections of one client address")
-	a.outputFlags(cmd, "what to print: table (a line per session), text (the dialogue), jsonl, csv or eve (Suricata's events)")
+	a.outputFlags(cmd, "what to print: table (a line per session), text (the dialogue), jsonl, csv, eve (Suricata's events) or zeek (its logs, in the folder -w)")
 	f.StringVar(&a.failOn, "fail-on", "", "exit with status 1 if a finding of this `SEVERITY` or above was made")
 	return cmd
 }
 
 func (a *app) proxy(p proxyFlags) error {
-	if err := a.checkFlags("table", "text", "jsonl", "csv", "eve"); err != nil {
+	if err := a.checkFlags("table", "text", "jsonl", "csv", "eve", "zeek"); err != nil {
 		return err
 	}
 	cfg, closers, err := a.proxyConfig(p)
@@ -219,13 +221,28 @@ func (a *app) proxyConfig(p proxyFlags) (cfg proxy.Config, open closers, err err
 		open = append(open, f)
 		cfg.KeyLog = f
 	}
-	if p.write != "" {
-		w, err := render.CreatePcapNG(p.write)
-		if err != nil {
-			return cfg, open, inputError{err}
-		}
-		open = append(open, w)
-		cfg.Tap = w
+	writes, err := a.sortWrites(p.write)
+	if err != nil {
+		return cfg, open, err
+	}
+	sink, err := a.records(true)
+	if err != nil {
+		return cfg, open, err
+	}
+	capture, err := writes.capture(p.rotate)
+	if err != nil {
+		return cfg, open, err
+	}
+	if capture != nil {
+		open = append(open, capture)
+		cfg.Tap = capture
+	}
+	store, closeStore, err := writes.store()
+	if err != nil {
+		return cfg, open, err
+	}
+	if store != nil {
+		open = append(open, closerFunc(closeStore))
 	}
 	layer, err := (&app{ca: p.upstreamCA}).tlsLayer(nil)
 	if err != nil {
@@ -236,12 +253,8 @@ func (a *app) proxyConfig(p proxyFlags) (cfg proxy.Config, open closers, err err
 		a.note("%v: the marks of masked secrets will differ from run to run", err)
 	}
 	secrets := record.NewKeyer(key)
-	bodies := content.New(content.Config{Loads: loads(secrets, &soap.Contracts{}), Keep: keepForShow})
+	bodies := content.New(content.Config{Loads: loads(secrets, &soap.Contracts{}), Keep: keepForShow, Store: store})
 	open = append(open, closerFunc(func() error { bodies.Close(); return nil }))
-	sink, err := a.records(true)
-	if err != nil {
-		return cfg, open, err
-	}
 	watcher := diagnose.NewWatcher(a.watchFindings(sink), diagnose.Families())
 	open = append(open, watcher)
 	cfg.Engine = flow.New(flow.Config{

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"sniff/content"
+	"sniff/export"
+	"sniff/render"
+)
+
+// proxyWrite is what -w asks the proxy to keep.
+type proxyWrite struct {
+	captures, folders []string
+}
+
+// sortWrites tells the values of -w apart: captures by their ending, all else
+// is a folder. The first folder is that of Zeek's logs, if those are wanted.
+func (a *app) sortWrites(paths []string) (w proxyWrite, err error) {
+	for _, p := range paths {
+		switch ending := filepath.Ext(p); {
+		case ending == ".pcapng":
+			w.captures = append(w.captures, p)
+		case ending == ".pcap" || ending == ".cap":
+			return w, usageError{hinted{fmt.Errorf("-w %s: the traffic is written as pcapng", p), "-w " + strings.TrimSuffix(p, ending) + ".pcapng"}}
+		case a.output == "zeek" && a.shape.zeekDir == "":
+			a.shape.zeekDir = p
+		default:
+			w.folders = append(w.folders, p)
+		}
+	}
+	if len(w.captures) > 1 || len(w.folders) > 1 {
+		return w, usageError{hinted{errors.New("-w names several captures, or several folders, for the same"), "one -w FILE.pcapng and one -w DIR go together"}}
+	}
+	return w, nil
+}
+
+// capture opens the capture of the traffic; nil if none is wanted.
+func (w proxyWrite) capture(rotate string) (*render.PcapNG, error) {
+	r, err := parseRotation(rotate)
+	if err != nil {
+		return nil, err
+	}
+	if len(w.captures) == 0 {
+		if rotate != "" {
+			return nil, usageError{hinted{errors.New("--rotate without a capture"), "it is for -w FILE.pcapng"}}
+		}
+		return nil, nil
+	}
+	ng, err := render.CreatePcapNG(w.captures[0], r)
+	if err != nil {
+		return nil, inputError{err}
+	}
+	return ng, nil
+}
+
+// store opens the folder for messages, files and envelopes.
+func (w proxyWrite) store() (content.Store, func() error, error) {
+	if len(w.folders) == 0 {
+		return nil, nil, nil
+	}
+	d, err := export.OpenLive(w.folders[0], export.What{Mail: true, Files: true, SOAP: true})
+	if err != nil {
+		return nil, nil, inputError{err}
+	}
+	return d, d.Close, nil
+}
+
+// byteUnits are those of sizes, decimal as everywhere.
+var byteUnits = []struct {
+	name string
+	size int64
+}{{"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"KB", 1e3}, {"B", 1}}
+
+// parseRotation reads a size such as 100MB or a time such as 1h; "" is none.
+func parseRotation(s string) (r render.Rotation, err error) {
+	if s == "" {
+		return r, nil
+	}
+	if d, err := time.ParseDuration(s); err == nil && d >= time.Second {
+		return render.Rotation{Every: d}, nil
+	}
+	for _, u := range byteUnits {
+		if number, ok := strings.CutSuffix(strings.ToUpper(s), u.name); ok {
+			if n, err := strconv.ParseFloat(strings.TrimSpace(number), 64); err == nil && n*float64(u.size) >= 1e4 && n*float64(u.size) < 1e18 {
+				return render.Rotation{Size: int64(n * float64(u.size))}, nil
+			}
+			break
+		}
+	}
+	return r, usageError{hinted{fmt.Errorf("--rotate %s is neither a size nor a time", s), "write it like 100MB (10KB at least) or 1h (1s at least)"}}
+}
