@@ -38,12 +38,25 @@ func (r *relay) expect(x *dissect.Expectation) {
 	}
 	control := [2]netip.AddrPort{addrPort(r.pumps[0].raw.RemoteAddr()), addrPort(r.pumps[1].raw.RemoteAddr())}
 	announcer := control[x.Dir]
+	if r.listener.Via != nil {
+		if x.Dir == dissect.ClientToServer {
+			r.later(codeDataListen, x.Dir, "the server cannot call back through the upstream proxy "+r.listener.Via.String()+"; passive mode works")
+			return
+		}
+		if announcer = r.conn.Server; !resolved(net.JoinHostPort(r.host, "1")).IsValid() {
+			announcer = x.Server // the name's address is not known here
+		}
+	}
 	if x.Server.Addr() != announcer.Addr() && !r.srv.cfg.AllowForeignData {
 		r.later(codeForeignData, x.Dir, fmt.Sprintf("the %s announced a data connection at %s, which is not its own address %s; using its own", x.Dir, x.Server, announcer.Addr()))
 	}
-	target := x.Server
-	if !r.srv.cfg.AllowForeignData {
-		target = netip.AddrPortFrom(announcer.Addr(), x.Server.Port())
+	target := x.Server.String()
+	switch {
+	case r.srv.cfg.AllowForeignData:
+	case r.listener.Via != nil:
+		target = net.JoinHostPort(r.host, fmt.Sprint(x.Server.Port()))
+	default:
+		target = netip.AddrPortFrom(announcer.Addr(), x.Server.Port()).String()
 	}
 	// We listen on the address by which the other side reaches us.
 	other := r.pumps[x.Dir.Other()].raw
@@ -134,7 +147,7 @@ func endpointText(form string, ap netip.AddrPort) string {
 type dataConn struct {
 	control   *relay
 	ln        net.Listener
-	target    netip.AddrPort // who listens: where we connect to
+	target    string         // who listens: where we connect to
 	announced netip.AddrPort // what was announced: how the session is found
 	dir       dissect.Dir    // of the announcement
 	caller    netip.Addr     // who should call us
@@ -166,7 +179,7 @@ func (d *dataConn) serve() {
 	defer caller.Close()
 	d.control.ftp.remove(d.ln)
 	now := s.cfg.Now()
-	called, err := s.dial(d.target.String())
+	called, err := s.dial(d.control.listener, d.target)
 	if err != nil {
 		s.unreached(caller, d.control.listener, target{address: d.announced.String()}, err)
 		return

@@ -139,11 +139,16 @@ type target struct {
 	connected func(upstream net.Conn, err error) error
 }
 
-// dial connects to the target, never to one of our own listeners.
-func (s *Server) dial(address string) (net.Conn, error) {
+// dial connects to the target, by way of the listener's upstream proxy if it
+// has one, and never to one of our own listeners.
+func (s *Server) dial(l *Listener, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Limits.Dial)
 	defer cancel()
-	up, err := s.cfg.Dial(ctx, "tcp", address)
+	next := address
+	if l.Via != nil {
+		next = l.Via.url.Host
+	}
+	up, err := s.cfg.Dial(ctx, "tcp", next)
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +161,15 @@ func (s *Server) dial(address string) (net.Conn, error) {
 		up.Close()
 		return nil, errSelf
 	}
-	return up, nil
+	if l.Via == nil {
+		return up, nil
+	}
+	through, err := l.Via.connect(ctx, up, address)
+	if err != nil {
+		up.Close()
+		return nil, err
+	}
+	return through, nil
 }
 
 var errSelf = errors.New("proxy: the target is the proxy itself")

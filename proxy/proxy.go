@@ -76,6 +76,8 @@ type Listener struct {
 	// ProxyProtocolOut (1 or 2) sends one to the upstream.
 	ProxyProtocolIn  bool
 	ProxyProtocolOut int
+	// Via reaches upstreams through a further proxy; nil connects directly.
+	Via *Via
 }
 
 // Config sets up a Server. The zero value of every limit means its default.
@@ -261,8 +263,12 @@ func addrPort(a net.Addr) netip.AddrPort {
 }
 
 func (l *Listener) name() string {
+	name := fmt.Sprintf("%s %s", l.Mode, l.Listen)
 	if l.Mode == Reverse {
-		return fmt.Sprintf("%s to %s", l.Listen, l.To)
+		name = fmt.Sprintf("%s to %s", l.Listen, l.To)
 	}
-	return fmt.Sprintf("%s %s", l.Mode, l.Listen)
+	if l.Via != nil {
+		name += " via " + l.Via.String()
+	}
+	return name
 }

@@ -51,7 +51,7 @@ type relay struct {
 
 // relayTo dials the target and relays until both sides are done.
 func (s *Server) relayTo(c net.Conn, l *Listener, t target) {
-	up, err := s.dial(t.address)
+	up, err := s.dial(l, t.address)
 	if t.connected != nil {
 		if e := t.connected(up, err); e != nil && err == nil {
 			up.Close()
@@ -74,6 +74,9 @@ func (s *Server) relayTo(c net.Conn, l *Listener, t target) {
 	r := s.newRelay(c, up, l, host)
 	r.pumps[dissect.ClientToServer].early = t.early
 	r.conn = flow.Conn{Client: addrPort(c.RemoteAddr()), Server: addrPort(up.RemoteAddr()), Start: s.cfg.Now(), Via: l.name(), Oriented: true}
+	if at := resolved(t.address); l.Via != nil && at.IsValid() {
+		r.conn.Server = at // not the proxy in between; of a name only that knows the address
+	}
 	r.run()
 }
 

@@ -42,6 +42,7 @@ type proxyFlags struct {
 	foreignData bool
 	proxyIn     bool
 	proxyOut    int
+	via         string
 	grace       time.Duration
 	idle        time.Duration
 	connections int
@@ -106,6 +107,7 @@ that logs in at the upstream (--ssh-identity), or let it use the client's agent
 	f.BoolVar(&p.foreignData, "allow-foreign-data", false, "let FTP data connections go to other hosts than the peers (FXP)")
 	f.BoolVar(&p.proxyIn, "proxy-protocol-in", false, "callers name the client in a PROXY protocol header, version 1 or 2")
 	f.IntVar(&p.proxyOut, "proxy-protocol-out", 0, "name the client to upstreams in a PROXY protocol header of `VERSION` 1 or 2")
+	f.StringVar(&p.via, "via", "", "reach upstreams through this further proxy, which looks up their names: `URL` like socks5://user:password@host:1080 or http://host:3128")
 	f.DurationVar(&p.grace, "grace", 5*time.Second, "how long open connections may finish after an interrupt")
 	f.DurationVar(&p.idle, "idle", time.Hour, "end connections that are silent for this long")
 	f.IntVar(&p.connections, "max-connections", 10_000, "most connections at a time")
@@ -290,12 +292,19 @@ func (p proxyFlags) listeners() ([]proxy.Listener, error) {
 	if mode == proxy.Reverse && len(p.to) != len(p.listen) {
 		return nil, usageError{hinted{fmt.Errorf("%d --listen and %d --to", len(p.listen), len(p.to)), "in reverse mode each --listen has its --to"}}
 	}
+	var via *proxy.Via
+	if p.via != "" {
+		var err error
+		if via, err = proxy.ParseVia(p.via); err != nil {
+			return nil, usageError{err}
+		}
+	}
 	var out []proxy.Listener
 	for i, addr := range p.listen {
 		if strings.HasPrefix(addr, ":") {
 			addr = "127.0.0.1" + addr
 		}
-		l := proxy.Listener{Mode: mode, Listen: addr, TLS: proxy.TLSMode(p.tls), ProxyProtocolIn: p.proxyIn, ProxyProtocolOut: p.proxyOut}
+		l := proxy.Listener{Mode: mode, Listen: addr, TLS: proxy.TLSMode(p.tls), ProxyProtocolIn: p.proxyIn, ProxyProtocolOut: p.proxyOut, Via: via}
 		if mode == proxy.Reverse {
 			l.To = p.to[i]
 		}

@@ -1,0 +1,144 @@
+package proxy
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+
+	"sniff/record"
+)
+
+func TestParseVia(t *testing.T) {
+	for s, want := range map[string]string{
+		"socks5://127.0.0.1:1080":            "socks5://127.0.0.1:1080",
+		"socks5h://u:secret@host.test:1080":  "socks5h://u:xxxxx@host.test:1080",
+		"http://u:secret@[2001:db8::1]:3128": "http://u:xxxxx@[2001:db8::1]:3128",
+		"ftp://host:1":                       "the scheme is none of",
+		"socks5://host":                      "write it like",
+		"http://u:secret@host:3128/path":     "write it like",
+		"http://u:secret@host:%zz":           "no URL",
+	} {
+		v, err := ParseVia(s)
+		got := fmt.Sprint(err)
+		if err == nil {
+			got = v.String()
+		}
+		if !strings.Contains(got, want) || strings.Contains(got, "secret") {
+			t.Errorf("%s: %s, want %s", s, got, want)
+		}
+	}
+}
+
+// logged keeps what the proxy logs.
+type logged struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logged) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// TestVia reaches servers through other proxies, which want a password: names
+// are theirs to look up.
+func TestVia(t *testing.T) {
+	for name, start := range map[string]func(t *testing.T, addr string) string{
+		"socks5": func(t *testing.T, addr string) string {
+			needs(t, "microsocks")
+			host, port, _ := net.SplitHostPort(addr)
+			startProcess(t, addr, "microsocks", "-i", host, "-p", port, "-u", "me", "-P", "secret")
+			return "socks5://"
+		},
+		"http": func(t *testing.T, addr string) string {
+			needs(t, "tinyproxy")
+			host, port, _ := net.SplitHostPort(addr)
+			conf := write(t, t.TempDir()+"/tinyproxy.conf", fmt.Appendf(nil, "Port %s\nListen %s\nBasicAuth me secret\nMaxClients 20\nTimeout 60\n", port, host))
+			startProcess(t, addr, "tinyproxy", "-d", "-c", conf)
+			return "http://"
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			between := freeAddr(t, "127.0.0.1")
+			scheme := start(t, between)
+			via := func(user string) *Via {
+				v, err := ParseVia(scheme + user + between)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return v
+			}
+			log := &logged{}
+			port := func(addr string) string { _, p, _ := net.SplitHostPort(addr); return p }
+			nobody := freeAddr(t, "127.0.0.1")
+			l := startLab(t, Config{Log: slog.New(slog.NewTextHandler(log, nil)), Listeners: []Listener{
+				{Listen: "127.0.0.1:0", To: "localhost:" + port(listen(t, mailServer(nil, nil))), Via: via("me:secret@")},
+				{Listen: "127.0.0.1:0", To: listen(t, echo), Via: via("me:wrong@")},
+				{Mode: SOCKS, Listen: "127.0.0.1:0", Via: via("me:secret@")},
+			}}, "")
+			c := l.dial()
+			expect(t, c, "220")
+			sendMail(t, c)
+			c.Close()
+			if m := wait(l, func(*record.SMTPMessage) bool { return true }); m.Outcome != "delivered" {
+				t.Errorf("message: %s", m.Summary())
+			}
+			if refused, err := net.Dial("tcp", l.srv.Addrs()[1].String()); err == nil {
+				if _, err := io.ReadAll(refused); err == nil {
+					t.Error("the connection with a wrong password was not cut")
+				}
+				refused.Close()
+			}
+			out, err := exec.Command("curl", "-sS", "-m", "20", "-x", "socks5h://"+l.srv.Addrs()[2].String(), "http://"+nobody).CombinedOutput()
+			if err == nil {
+				t.Errorf("a port that nobody listens on answered %s", out)
+			}
+			if said := log.String(); !strings.Contains(said, "upstream proxy "+scheme+"me:xxxxx@") || strings.Contains(said, "wrong") || strings.Contains(said, "secret") {
+				t.Errorf("the log says: %s", said)
+			}
+		})
+	}
+}
+
+// TestFTPVia: passive data connections go the way of the control connection.
+func TestFTPVia(t *testing.T) {
+	needs(t, "microsocks", "curl")
+	server := vsftpd(t, "127.0.0.1")
+	between := freeAddr(t, "127.0.0.1")
+	host, port, _ := net.SplitHostPort(between)
+	startProcess(t, between, "microsocks", "-i", host, "-p", port)
+	via, err := ParseVia("socks5://" + between)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, ftpPort, _ := net.SplitHostPort(server)
+	l := startLab(t, Config{Listeners: []Listener{{Listen: "127.0.0.1:0", To: "localhost:" + ftpPort, Via: via}}}, "")
+	get := func(addr string, more ...string) []byte {
+		out, err := exec.Command("curl", append(more, "-sS", "-m", "20", "ftp://"+addr+"/big.bin")...).Output()
+		if err != nil {
+			t.Errorf("curl %q: %v", more, err)
+		}
+		return out
+	}
+	direct := get(server)
+	for _, more := range [][]string{nil, {"--disable-epsv"}} {
+		if through := get(l.addr, more...); !bytes.Equal(direct, through) || len(direct) == 0 {
+			t.Errorf("%q: %d bytes directly, %d through two proxies", more, len(direct), len(through))
+		}
+	}
+	wait(l, func(x *record.FTPTransfer) bool { return x.Outcome == "complete" })
+	l.none(codeForeignData)
+}
