@@ -60,6 +60,12 @@ func tlsProxyCodes(anomaly string) string {
 	switch anomaly {
 	case "proxy_client_distrust":
 		return "tls.proxy_client_distrust"
+	case "proxy_client_pinned":
+		return "tls.proxy_client_pinned"
+	case "proxy_tls_required":
+		return "tls.proxy_tls_required"
+	case "proxy_stripped":
+		return "tls.proxy_stripped"
 	case "proxy_upstream_certificate":
 		return "tls.proxy_upstream_certificate"
 	case "proxy_upstream_unverified":

@@ -12,6 +12,13 @@ const (
 	codeUpstreamTLS = "proxy_upstream_tls"
 	// codeClientDistrust: the client refused the proxy's certificate.
 	codeClientDistrust = "proxy_client_distrust"
+	// codeClientPinned: the client left behind the handshake without a word.
+	codeClientPinned = "proxy_client_pinned"
+	// codeTLSRequired: the listener demands TLS and something was said without.
+	codeTLSRequired = "proxy_tls_required"
+	// codeStripped: the client was offered the dialogue without TLS, which the
+	// server speaks.
+	codeStripped = "proxy_stripped"
 	// codeClientTLS: the handshake with the client failed otherwise.
 	codeClientTLS = "proxy_client_tls"
 	// codeDataTLS: TLS on an FTP data connection failed, on one of its legs.

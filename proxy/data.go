@@ -178,6 +178,11 @@ func (d *dataConn) serve() {
 	defer s.track(caller)()
 	defer caller.Close()
 	d.control.ftp.remove(d.ln)
+	if d.control.listener.TLS == Require && !d.tls {
+		d.control.anomaly(codeTLSRequired, d.dir.Other(), "TLS is required, and the data connection would be without; refused")
+		abort(caller)
+		return
+	}
 	now := s.cfg.Now()
 	called, err := s.dial(d.control.listener, d.target)
 	if err != nil {

@@ -25,7 +25,7 @@ func (s *Server) serveHTTPForward(c net.Conn, l *Listener) {
 	head, err := readHead(in)
 	if err != nil {
 		s.cfg.Log.Warn("no HTTP request for a proxy", "client", c.RemoteAddr(), "listener", l.name(), "err", err)
-		_, _ = c.Write([]byte("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"))
+		_, _ = io.WriteString(c, httpRefusal("400 Bad Request", "", "this is a proxy, and what came is no HTTP request"))
 		return
 	}
 	line, _, _ := bytes.Cut(head, []byte("\r\n"))
@@ -37,7 +37,7 @@ func (s *Server) serveHTTPForward(c net.Conn, l *Listener) {
 		s.relayTo(c, l, target{address: uri, early: bytes.Clone(behind), connected: func(_ net.Conn, err error) error {
 			answer := "HTTP/1.1 200 Connection established\r\n\r\n"
 			if err != nil {
-				answer = "HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+				answer = httpRefusal("502 Bad Gateway", "", uri+" was not reached: "+err.Error())
 			}
 			_, e := c.Write([]byte(answer))
 			return e
@@ -47,8 +47,8 @@ func (s *Server) serveHTTPForward(c net.Conn, l *Listener) {
 	u, err := url.Parse(uri)
 	if err != nil || u.Scheme != "http" || u.Host == "" {
 		s.cfg.Log.Warn("HTTP request without an absolute http URI", "client", c.RemoteAddr(), "uri", uri)
-		const say = "this is a proxy: it wants an absolute http URI, or CONNECT\n"
-		fmt.Fprintf(c, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s", len(say), say)
+		_, _ = io.WriteString(c, httpRefusal("400 Bad Request", "", "this is a proxy: it wants an absolute http URI, or CONNECT"))
+		hangUp(c)
 		return
 	}
 	address := u.Host
@@ -58,7 +58,14 @@ func (s *Server) serveHTTPForward(c net.Conn, l *Listener) {
 	_ = c.SetDeadline(time.Time{})
 	requests := &oneHost{Conn: c, in: in, host: u.Host}
 	requests.head(head)
-	s.relayTo(requests, l, target{address: address})
+	s.relayTo(requests, l, target{address: address, connected: func(_ net.Conn, err error) error {
+		if err == nil {
+			return nil
+		}
+		_, e := io.WriteString(c, httpRefusal("502 Bad Gateway", "", address+" was not reached: "+err.Error()))
+		hangUp(c)
+		return e
+	}})
 }
 
 // maxHead bounds the head of a request of a forward connection.

@@ -42,8 +42,9 @@ const (
 	Intercept TLSMode = "intercept"
 	// Passthrough relays TLS unread.
 	Passthrough TLSMode = "passthrough"
-	// Require intercepts and refuses sessions that carry a login or a message
-	// in the clear.
+	// Strip speaks TLS to the upstream and none to the client (strip.go).
+	Strip TLSMode = "strip"
+	// Require intercepts, and refuses what is said without TLS (require.go).
 	Require TLSMode = "require"
 )
 
@@ -152,6 +153,11 @@ func Start(cfg Config) (*Server, error) {
 		return nil, errors.New("proxy: no engine")
 	}
 	setDefaults(&cfg)
+	for _, l := range cfg.Listeners {
+		if l.TLS == Require && cfg.CA == nil {
+			return nil, fmt.Errorf("proxy: listener %s requires TLS, and there is no authority to intercept it with", l.name())
+		}
+	}
 	s := &Server{cfg: cfg, conns: map[net.Conn]struct{}{}, byClient: map[netip.Addr]int{}, own: map[netip.AddrPort]bool{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	for i := range cfg.Listeners {

@@ -37,6 +37,9 @@ type pump struct {
 	// tapped is up to where the tap has the bytes. It lags behind given only
 	// for bytes that look like the beginning of TLS.
 	tapped int64
+	// heard is how much of a refused client's word was given (see refuse).
+	heard int
+	gate  gate
 
 	// stopped: TLS was agreed on; what is pending now does not go out any
 	// more. relay.mu guards it.
@@ -156,11 +159,19 @@ func (p *pump) pass(b []byte) error {
 		p.behind = append(p.behind, b...)
 		return nil
 	}
-	if p.given == 0 || p.ssh == sshLines {
+	if (p.given == 0 || p.ssh == sshLines) && len(p.gate.line) == 0 {
 		if done, err := p.first(b); done || err != nil {
 			return err
 		}
 	}
+	if p.r.listener.TLS == Require {
+		return p.guarded(b)
+	}
+	return p.relayed(b)
+}
+
+// relayed is what pass does behind the first bytes.
+func (p *pump) relayed(b []byte) error {
 	taken, upgrade := p.r.data(p, b)
 	if !taken {
 		p.behind = append(p.behind, b...)

@@ -253,7 +253,9 @@ func (r *relay) run() {
 	r.mu.Unlock()
 	r.closeLegs()
 	r.begin(false)
-	r.finish(r.verdict())
+	end, by := r.verdict()
+	r.checkPinned(end, by)
+	r.finish(end, by)
 	if r.ftp != nil {
 		r.ftp.close()
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,9 @@ type legs struct {
 	// server has ticket keys of its own, so that clients that require it can
 	// resume their control connection's session on data connections.
 	server *tls.Config
+	// from is the client's offset at which it began: a client that says
+	// nothing behind it has looked at the certificate and left.
+	from int64
 }
 
 // intercepts reports whether this relay reads inside TLS.
@@ -86,7 +90,10 @@ func (r *relay) handshakes() error {
 	defer cancel()
 	err := inner.HandshakeContext(ctx)
 	if h.err != nil || err != nil {
-		r.tlsFailed(h, err)
+		why := r.tlsFailed(h, err)
+		if err == nil {
+			r.explain(inner, h.record(inner.ConnectionState()), why)
+		}
 		return errRefused
 	}
 	_ = client.SetDeadline(time.Time{})
@@ -103,6 +110,7 @@ func (r *relay) handshakes() error {
 	// Offsets count the plaintext of the same dialogue from here on.
 	cp.restart(inner, h.up, r.sess.Consumed(cp.dir))
 	sp.restart(h.up, inner, r.sess.Consumed(sp.dir))
+	r.tls.from = cp.given
 	r.upgrading = false
 	return nil
 }
@@ -141,23 +149,55 @@ type handshake struct {
 func (h *handshake) forClient(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	cfg := &h.r.srv.cfg
 	h.hello = hello
-	l := &legs{serverName: hello.ServerName, sessions: tls.NewLRUClientSessionCache(16)}
-	if l.serverName == "" {
-		l.serverName = h.r.host
+	name := hello.ServerName
+	if name == "" {
+		name = h.r.host
 	}
-	if l.serverName == "" {
-		l.serverName = h.r.conn.Server.Addr().String()
+	if name == "" {
+		name = h.r.conn.Server.Addr().String()
 	}
+	server := &tls.Config{MinVersion: tls.VersionTLS10, KeyLogWriter: cfg.KeyLog}
+	var leaf *x509.Certificate
+	if h.err = h.callUpstream(name, hello.SupportedProtos); h.err == nil {
+		state := h.up.ConnectionState()
+		leaf = state.PeerCertificates[0]
+		if state.NegotiatedProtocol != "" {
+			server.NextProtos = []string{state.NegotiatedProtocol}
+		}
+	} else if slices.Contains(hello.SupportedProtos, "http/1.1") {
+		server.NextProtos = []string{"http/1.1"} // for the answer that says why
+	}
+	// Without an upstream the client's handshake is done all the same: it is
+	// inside of TLS that the client can be told the reason.
+	cert, err := cfg.CA.Leaf(leaf, name, cfg.Now())
+	if err != nil {
+		h.err = errors.Join(h.err, err)
+		return nil, h.err
+	}
+	server.Certificates = []tls.Certificate{*cert}
+	var ticketKey [32]byte
+	_, _ = rand.Read(ticketKey[:]) // never fails
+	server.SetSessionTicketKeys([][32]byte{ticketKey})
+	if h.err == nil {
+		h.legs.server = server
+	}
+	return server, nil
+}
+
+// callUpstream does the upstream's handshake.
+func (h *handshake) callUpstream(name string, protocols []string) error {
+	cfg := &h.r.srv.cfg
+	l := &legs{serverName: name, sessions: tls.NewLRUClientSessionCache(16)}
 	l.client = &tls.Config{
-		ServerName:         l.serverName,
-		NextProtos:         hello.SupportedProtos,
+		ServerName:         name,
+		NextProtos:         protocols,
 		MinVersion:         tls.VersionTLS10,
 		KeyLogWriter:       cfg.KeyLog,
 		ClientSessionCache: l.sessions,
 		// Verified below, so that the reason can be told and --upstream-verify
 		// can decide.
 		InsecureSkipVerify: true,
-		VerifyConnection:   func(cs tls.ConnectionState) error { return h.checkUpstream(cs, l.serverName) },
+		VerifyConnection:   func(cs tls.ConnectionState) error { return h.checkUpstream(cs, name) },
 	}
 	if cfg.ClientCert != nil {
 		l.client.Certificates = []tls.Certificate{*cfg.ClientCert}
@@ -166,30 +206,13 @@ func (h *handshake) forClient(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	ctx, cancel := context.WithTimeout(h.r.srv.ctx, cfg.Limits.Handshake)
 	defer cancel()
 	if err := h.up.HandshakeContext(ctx); err != nil {
-		h.err = err
-		return nil, err
-	}
-	state := h.up.ConnectionState()
-	h.verify = h.judge(state, l.serverName)
-	cert, err := cfg.CA.Leaf(state.PeerCertificates[0], l.serverName, cfg.Now())
-	if err != nil {
-		h.err = err
-		return nil, err
+		return err
 	}
 	h.legs = l
-	var ticketKey [32]byte
-	_, _ = rand.Read(ticketKey[:]) // never fails
-	server := &tls.Config{
-		Certificates: []tls.Certificate{*cert},
-		MinVersion:   tls.VersionTLS10,
-		KeyLogWriter: cfg.KeyLog,
+	if h.verify = h.judge(h.up.ConnectionState(), name); h.verify != nil {
+		h.r.anomaly(codeUpstreamUnverified, dissect.ServerToClient, "upstream "+certificateProblem(h.verify, name, cfg.Now()))
 	}
-	if state.NegotiatedProtocol != "" {
-		server.NextProtos = []string{state.NegotiatedProtocol}
-	}
-	server.SetSessionTicketKeys([][32]byte{ticketKey})
-	l.server = server
-	return server, nil
+	return nil
 }
 
 // checkUpstream refuses a certificate that does not verify, when that is to be
@@ -199,15 +222,18 @@ func (h *handshake) checkUpstream(cs tls.ConnectionState, name string) error {
 		return nil
 	}
 	if err := h.judge(cs, name); err != nil {
-		return certificateError{err}
+		return certificateError{err, certificateProblem(err, name, h.r.srv.cfg.Now())}
 	}
 	return nil
 }
 
 // certificateError says that it is the certificate why there is no TLS.
-type certificateError struct{ err error }
+type certificateError struct {
+	err error
+	why string
+}
 
-func (e certificateError) Error() string { return e.err.Error() }
+func (e certificateError) Error() string { return e.why }
 func (e certificateError) Unwrap() error { return e.err }
 
 // judge verifies the upstream's certificate for the name that the client
@@ -235,29 +261,59 @@ func (h *handshake) record(client tls.ConnectionState) *record.TLSHandshake {
 		ALPN:       client.NegotiatedProtocol,
 	}
 	hs.Stamp(record.Stamp{Time: h.r.srv.cfg.Now()}, dissect.ClientToServer)
-	if h.verify != nil {
-		h.r.anomaly(codeUpstreamUnverified, dissect.ServerToClient, "upstream certificate: "+h.verify.Error())
-	}
 	return hs
 }
 
-// tlsFailed records why there is no TLS session; both legs are closed.
-func (r *relay) tlsFailed(h *handshake, clientErr error) {
+// tlsFailed records why there is no TLS session, and returns it.
+func (r *relay) tlsFailed(h *handshake, clientErr error) (why string) {
+	if h.err != nil {
+		code := codeUpstreamTLS
+		code, why = h.upstreamProblem(h.err)
+		r.anomaly(code, dissect.ServerToClient, why)
+	}
 	switch {
-	case h.err != nil:
-		var cert certificateError
-		if errors.As(h.err, &cert) {
-			r.anomaly(codeUpstreamCertificate, dissect.ServerToClient, "upstream certificate refused: "+cert.Error())
-			return
-		}
-		r.anomaly(codeUpstreamTLS, dissect.ServerToClient, "TLS handshake with the upstream failed: "+h.err.Error())
+	case clientErr == nil:
 	case h.hello == nil:
 		r.anomaly(codeClientTLS, dissect.ClientToServer, "no TLS hello came from the client: "+clientErr.Error())
-	case strings.Contains(clientErr.Error(), "unknown certificate") || strings.Contains(clientErr.Error(), "bad certificate"):
+	case distrusts(clientErr):
 		r.anomaly(codeClientDistrust, dissect.ClientToServer, "the client does not trust the proxy's CA, or has the server's certificate pinned: "+clientErr.Error())
-	default:
+	case h.err == nil:
 		r.anomaly(codeClientTLS, dissect.ClientToServer, "TLS handshake with the client failed: "+clientErr.Error())
 	}
+	return why
+}
+
+// upstreamProblem says why there is no TLS with the upstream.
+func (h *handshake) upstreamProblem(err error) (code, why string) {
+	var cert certificateError
+	if errors.As(err, &cert) {
+		return codeUpstreamCertificate, "upstream " + cert.why
+	}
+	return codeUpstreamTLS, "TLS handshake with the upstream failed: " + err.Error()
+}
+
+// distrusts reports whether an error is the alert of a client that does not
+// like the certificate (RFC 8446, section 6.2).
+func distrusts(err error) bool {
+	for _, alert := range []string{"unknown certificate", "bad certificate", "unknown certificate authority", "revoked certificate", "expired certificate", "unsupported certificate"} {
+		if strings.Contains(err.Error(), "remote error: tls: "+alert) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkPinned looks at a client that left before it said a word: it accepted
+// the certificate for TLS, and then did not like it.
+func (r *relay) checkPinned(end, by string) {
+	p := r.pumps[dissect.ClientToServer]
+	if r.tls == nil || r.control != nil || p.given != r.tls.from || by != dissect.ClientToServer.String() {
+		return
+	}
+	if end != record.EndClosed && end != record.EndReset {
+		return
+	}
+	r.anomaly(codeClientPinned, dissect.ClientToServer, "the client left right after the TLS handshake without a word, as clients do that have the server's certificate or key pinned")
 }
 
 // anomaly records something that the proxy itself did or saw.
