@@ -191,6 +191,11 @@ func (d *dataConn) serve() {
 	}
 	defer s.track(called)()
 	defer called.Close()
+	if st := d.control.stripped; st != nil && d.dir == dissect.ServerToClient {
+		called = st.data(called)
+	} else if st != nil {
+		caller = st.data(caller)
+	}
 
 	// In the data session, too, the client is who calls. Where the server
 	// calls (active mode), that is the FTP server's leg.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime/debug"
+	"strings"
 	"time"
 )
 
@@ -19,7 +20,11 @@ func (s *Server) listen(l *Listener) error {
 		l.TLS = Intercept
 	}
 	if l.Mode == Reverse {
-		if _, _, err := net.SplitHostPort(l.To); err != nil {
+		to, implicit := strings.CutPrefix(l.To, tlsScheme)
+		if implicit && l.TLS != Strip {
+			return fmt.Errorf("proxy: listener %s: %s means that the proxy begins with TLS, which it does where TLS is stripped", l.Listen, l.To)
+		}
+		if _, _, err := net.SplitHostPort(to); err != nil {
 			return fmt.Errorf("proxy: listener %s: where to relay to: %w", l.Listen, err)
 		}
 	}

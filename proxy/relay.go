@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -42,6 +43,7 @@ type relay struct {
 	ftpClient dissect.Dir
 	ftp       *ftpControl // set once the session is FTP
 	tls       *legs       // set once TLS is intercepted
+	stripped  *stripped   // the server's leg, where TLS is stripped
 
 	lastByte atomic.Int64 // clock of the idle limit, Unix nanoseconds
 
@@ -51,6 +53,8 @@ type relay struct {
 
 // relayTo dials the target and relays until both sides are done.
 func (s *Server) relayTo(c net.Conn, l *Listener, t target) {
+	var implicit bool
+	t.address, implicit = strings.CutPrefix(t.address, tlsScheme)
 	up, err := s.dial(l, t.address)
 	if t.connected != nil {
 		if e := t.connected(up, err); e != nil && err == nil {
@@ -76,6 +80,9 @@ func (s *Server) relayTo(c net.Conn, l *Listener, t target) {
 	r.conn = flow.Conn{Client: addrPort(c.RemoteAddr()), Server: addrPort(up.RemoteAddr()), Start: s.cfg.Now(), Via: l.name(), Oriented: true}
 	if at := resolved(t.address); l.Via != nil && at.IsValid() {
 		r.conn.Server = at // not the proxy in between; of a name only that knows the address
+	}
+	if l.TLS == Strip {
+		r.strip(up, implicit || beginsWithTLS[r.conn.Server.Port()])
 	}
 	r.run()
 }

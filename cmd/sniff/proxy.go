@@ -70,7 +70,10 @@ firewall redirected here, Linux). Protocols are recognised by what they say.
 
 TLS is intercepted, from the first byte or after STARTTLS and AUTH TLS, with
 certificates of the proxy's own authority (see sniff ca), which clients must
-trust. Upstream certificates are verified as the client would have done.
+trust. Upstream certificates are verified as the client would have done. --tls
+says otherwise: passthrough relays TLS unread; strip speaks TLS to the server and
+none to the client (--to tls://HOST:PORT where it begins with the connection on a
+port that does not tell); require refuses what one side says without.
 
 SSH is intercepted with a host key of the proxy's own, which clients must take
 for the server's; the upstream's must be in known_hosts. Passwords and questions
@@ -88,7 +91,7 @@ that logs in at the upstream (--ssh-identity), or let it use the client's agent
 	f.StringArrayVar(&p.listen, "listen", nil, "`ADDR` to listen on, host:port; repeat with --to for several pairs")
 	f.StringArrayVar(&p.to, "to", nil, "where the --listen before it relays to, `HOST:PORT`")
 	f.StringVar(&p.mode, "mode", "reverse", "way in: reverse, socks, http or transparent")
-	f.StringVar(&p.tls, "tls", "intercept", "intercept or passthrough")
+	f.StringVar(&p.tls, "tls", "intercept", "intercept reads inside TLS; passthrough relays it unread; strip speaks TLS to servers and none to clients; require intercepts, and refuses what is said without")
 	f.StringVar(&p.verify, "upstream-verify", "on", "upstream certificates that do not verify: on refuses, report goes on and says so, off does not look")
 	f.StringVar(&p.upstreamCA, "upstream-ca", "", "PEM `FILE` of authorities for upstream certificates, instead of the system's")
 	f.StringVar(&p.clientCert, "client-cert", "", "PEM `FILE` with the certificate shown to upstreams that ask for one")
@@ -178,7 +181,7 @@ func (a *app) proxyConfig(p proxyFlags) (cfg proxy.Config, open closers, err err
 		level = slog.LevelDebug
 	}
 	cfg.Log = slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
-	if p.tls == string(proxy.Intercept) {
+	if p.tls == string(proxy.Intercept) || p.tls == string(proxy.Require) {
 		dir, err := caDir(p.caDir)
 		if err != nil {
 			return cfg, open, err
@@ -274,7 +277,7 @@ func (p proxyFlags) listeners() ([]proxy.Listener, error) {
 	if err := oneOf("--mode", p.mode, "reverse", "socks", "http", "transparent"); err != nil {
 		return nil, err
 	}
-	if err := oneOf("--tls", p.tls, "intercept", "passthrough"); err != nil {
+	if err := oneOf("--tls", p.tls, "intercept", "passthrough", "strip", "require"); err != nil {
 		return nil, err
 	}
 	if err := oneOf("--ssh", p.ssh, "intercept", "passthrough"); err != nil {

@@ -327,7 +327,7 @@ func TestProxyUsage(t *testing.T) {
 		"-w a.pcapng -w b.pcapng":            "several captures",
 		"-o zeek":                            "hint: name a folder: -o zeek -w DIR",
 		"-o zeek -w t.pcapng":                "hint: name a folder: -o zeek -w DIR",
-		"--tls sideways":                     "hint: it is one of intercept, passthrough",
+		"--tls sideways":                     "hint: it is one of intercept, passthrough, strip, require",
 		"--allow 192.0.2.0":                  "hint: write it like 192.0.2.0/24",
 		"--client-cert c.pem":                "go together",
 		"--where 'nothing == 1'":             "nothing",
