@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,12 +17,12 @@ import (
 	"sniff/record"
 )
 
-// ftpControl is what a relay keeps for an FTP control connection: the
-// listeners that it announced in place of the peers' own.
+// ftpControl is what a relay keeps for an FTP control connection: the data
+// connections that were announced and have not come yet.
 type ftpControl struct {
-	mu        sync.Mutex
-	listeners map[net.Listener]struct{}
-	closed    bool
+	mu     sync.Mutex
+	await  map[*dataConn]struct{}
+	closed bool
 }
 
 // maxAnnounced bounds the listeners of one control connection.
@@ -31,10 +33,12 @@ const acceptData = 60 * time.Second
 
 // expect is called by the session, from inside Data, when a peer has announced
 // a data connection. The proxy listens in that peer's place, and the
-// announcement is rewritten to name the proxy's endpoint.
+// announcement is rewritten to name the proxy's endpoint. Where the firewall
+// brings the client's connections here, it brings those to the server's
+// announced endpoint too, so that nothing need be rewritten.
 func (r *relay) expect(x *dissect.Expectation) {
 	if r.ftp == nil {
-		r.ftp = &ftpControl{listeners: map[net.Listener]struct{}{}}
+		r.ftp = &ftpControl{await: map[*dataConn]struct{}{}}
 	}
 	control := [2]netip.AddrPort{addrPort(r.pumps[0].raw.RemoteAddr()), addrPort(r.pumps[1].raw.RemoteAddr())}
 	announcer := control[x.Dir]
@@ -58,60 +62,115 @@ func (r *relay) expect(x *dissect.Expectation) {
 	default:
 		target = netip.AddrPortFrom(announcer.Addr(), x.Server.Port()).String()
 	}
+	d := &dataConn{
+		control: r, target: target, announced: x.Server, dir: x.Dir, tls: x.TLS,
+		caller: control[x.Dir.Other()].Addr(),
+	}
+	if !r.ftp.add(d) {
+		r.later(codeDataListen, x.Dir, "too many data connections announced at a time")
+		return
+	}
+	if r.listener.Mode == Transparent && x.Dir == dissect.ServerToClient {
+		// Clients may take the address of the control connection instead.
+		r.srv.announce(d, x.Server, netip.AddrPortFrom(r.conn.Server.Addr(), x.Server.Port()))
+		d.expiry = time.AfterFunc(acceptData, d.forget)
+		return
+	}
+	if x.Form == "" || x.To <= x.From {
+		// Nothing on the wire names it (a default port): it cannot be moved.
+		d.forget()
+		return
+	}
 	// We listen on the address by which the other side reaches us.
 	other := r.pumps[x.Dir.Other()].raw
 	local := addrPort(other.LocalAddr()).Addr()
 	ln, err := net.Listen("tcp", net.JoinHostPort(local.String(), "0"))
 	if err != nil {
+		d.forget()
 		r.later(codeDataListen, x.Dir, "cannot listen for the announced data connection: "+err.Error())
 		return
 	}
-	if !r.ftp.add(ln) {
-		ln.Close()
-		r.later(codeDataListen, x.Dir, "too many data connections announced at a time")
-		return
-	}
-	if x.Form == "" || x.To <= x.From {
-		// Nothing on the wire names it (a default port): it cannot be moved.
-		r.ftp.remove(ln)
-		return
+	d.ln = ln
+	if r.listener.Mode == Transparent {
+		r.srv.announce(d, addrPort(ln.Addr())) // the firewall may take that for one of the client's
 	}
 	text := endpointText(x.Form, addrPort(ln.Addr()))
 	p := r.pumps[x.Dir]
 	p.rewrites = append(p.rewrites, rewrite{from: x.From, to: x.To, text: []byte(text)})
-	d := &dataConn{
-		control: r, ln: ln, target: target, announced: x.Server, dir: x.Dir, tls: x.TLS,
-		caller: control[x.Dir.Other()].Addr(),
-	}
 	r.srv.wg.Add(1)
 	go d.serve()
 }
 
-func (f *ftpControl) add(ln net.Listener) bool {
+func (f *ftpControl) add(d *dataConn) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.closed || len(f.listeners) >= maxAnnounced {
+	if f.closed || len(f.await) >= maxAnnounced {
 		return false
 	}
-	f.listeners[ln] = struct{}{}
+	f.await[d] = struct{}{}
 	return true
 }
 
-func (f *ftpControl) remove(ln net.Listener) {
-	f.mu.Lock()
-	delete(f.listeners, ln)
-	f.mu.Unlock()
-	ln.Close()
-}
-
-// close stops listening when the control connection has ended.
+// close awaits nothing any more when the control connection has ended.
 func (f *ftpControl) close() {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.closed = true
-	for ln := range f.listeners {
-		ln.Close()
+	all := slices.Collect(maps.Keys(f.await))
+	f.mu.Unlock()
+	for _, d := range all {
+		d.forget()
 	}
+}
+
+// forget ends the wait for a data connection, which came or will not.
+func (d *dataConn) forget() {
+	f := d.control.ftp
+	f.mu.Lock()
+	delete(f.await, d)
+	f.mu.Unlock()
+	d.control.srv.unannounce(d)
+	if d.expiry != nil {
+		d.expiry.Stop()
+	}
+	if d.ln != nil {
+		d.ln.Close()
+	}
+}
+
+// announce notes the endpoints to which a data connection may go that the
+// firewall brings here.
+func (s *Server) announce(d *dataConn, at ...netip.AddrPort) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, ap := range at {
+		s.awaited[ap] = append(s.awaited[ap], d)
+	}
+	d.at = at
+}
+
+func (s *Server) unannounce(d *dataConn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, ap := range d.at {
+		rest := slices.DeleteFunc(s.awaited[ap], func(x *dataConn) bool { return x == d })
+		if s.awaited[ap] = rest; len(rest) == 0 {
+			delete(s.awaited, ap)
+		}
+	}
+	d.at = nil
+}
+
+// claim returns the data connection that was announced at to, and which from
+// should open; nil if there is none.
+func (s *Server) claim(from netip.Addr, to netip.AddrPort) *dataConn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.awaited[to] {
+		if d.caller == from || s.cfg.AllowForeignData {
+			return d
+		}
+	}
+	return nil
 }
 
 // endpointText writes an endpoint the way the announcement did.
@@ -146,7 +205,9 @@ func endpointText(form string, ap netip.AddrPort) string {
 // dataConn waits for one announced data connection and relays it.
 type dataConn struct {
 	control   *relay
-	ln        net.Listener
+	ln        net.Listener     // where it is waited for, if nobody brings it
+	at        []netip.AddrPort // where the firewall brings it from; Server.mu guards it
+	expiry    *time.Timer
 	target    string         // who listens: where we connect to
 	announced netip.AddrPort // what was announced: how the session is found
 	dir       dissect.Dir    // of the announcement
@@ -157,11 +218,10 @@ type dataConn struct {
 func (d *dataConn) serve() {
 	s := d.control.srv
 	defer s.wg.Done()
-	defer d.control.ftp.remove(d.ln)
+	defer d.forget()
 	if t, ok := d.ln.(*net.TCPListener); ok {
 		_ = t.SetDeadline(time.Now().Add(acceptData))
 	}
-	var caller net.Conn
 	for {
 		c, err := d.ln.Accept()
 		if err != nil {
@@ -169,15 +229,20 @@ func (d *dataConn) serve() {
 		}
 		from := addrPort(c.RemoteAddr()).Addr()
 		if from == d.caller || s.cfg.AllowForeignData {
-			caller = c
-			break
+			defer s.track(c)()
+			defer c.Close()
+			d.carry(c)
+			return
 		}
 		d.control.anomaly(codeDataStranger, d.dir.Other(), fmt.Sprintf("%s called for a data connection that %s should open; refused", from, d.caller))
 		abort(c)
 	}
-	defer s.track(caller)()
-	defer caller.Close()
-	d.control.ftp.remove(d.ln)
+}
+
+// carry relays the data connection that came.
+func (d *dataConn) carry(caller net.Conn) {
+	s := d.control.srv
+	d.forget()
 	if d.control.listener.TLS == Require && !d.tls {
 		d.control.anomaly(codeTLSRequired, d.dir.Other(), "TLS is required, and the data connection would be without; refused")
 		abort(caller)

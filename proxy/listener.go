@@ -28,7 +28,11 @@ func (s *Server) listen(l *Listener) error {
 			return fmt.Errorf("proxy: listener %s: where to relay to: %w", l.Listen, err)
 		}
 	}
-	ln, err := net.Listen("tcp", l.Listen)
+	var how net.ListenConfig
+	if l.Mode == Transparent {
+		how.Control = transparentSocket
+	}
+	ln, err := how.Listen(s.ctx, "tcp", l.Listen)
 	if err != nil {
 		return fmt.Errorf("proxy: %w", err)
 	}
@@ -70,7 +74,8 @@ func (s *Server) acceptLoop(ln net.Listener, l *Listener) {
 
 // admit checks who may connect and how often; "" lets the connection in.
 func (s *Server) admit(c net.Conn) string {
-	client := addrPort(c.RemoteAddr()).Addr()
+	from := addrPort(c.RemoteAddr())
+	client := from.Addr()
 	allowed := client.IsLoopback()
 	for _, p := range s.cfg.Allow {
 		allowed = allowed || p.Contains(client)
@@ -88,16 +93,22 @@ func (s *Server) admit(c net.Conn) string {
 		s.stats.Refused++
 		return "too many connections from this client"
 	}
+	if s.calling[from] {
+		s.stats.Refused++
+		return errLoop.Error()
+	}
 	s.stats.Accepted++
+	s.callers[from] = true
 	s.byClient[client]++
 	return ""
 }
 
-func (s *Server) leave(client netip.Addr) {
+func (s *Server) leave(client netip.AddrPort) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.byClient[client]--; s.byClient[client] <= 0 {
-		delete(s.byClient, client)
+	delete(s.callers, client)
+	if s.byClient[client.Addr()]--; s.byClient[client.Addr()] <= 0 {
+		delete(s.byClient, client.Addr())
 	}
 }
 
@@ -106,7 +117,7 @@ func (s *Server) leave(client netip.Addr) {
 func (s *Server) serve(c net.Conn, l *Listener) {
 	client := addrPort(c.RemoteAddr())
 	defer s.wg.Done()
-	defer s.leave(client.Addr())
+	defer s.leave(client)
 	defer s.track(c)()
 	defer c.Close()
 	defer func() {
@@ -153,7 +164,11 @@ func (s *Server) dial(l *Listener, address string) (net.Conn, error) {
 	if l.Via != nil {
 		next = l.Via.url.Host
 	}
-	up, err := s.cfg.Dial(ctx, "tcp", next)
+	var how net.Dialer
+	if l.Mode == Transparent {
+		how.Control = markSocket
+	}
+	up, err := how.DialContext(ctx, "tcp", next)
 	if err != nil {
 		return nil, err
 	}
@@ -161,9 +176,16 @@ func (s *Server) dial(l *Listener, address string) (net.Conn, error) {
 	s.mu.Lock()
 	here := peer.Addr().IsLoopback() || peer.Addr() == addrPort(up.LocalAddr()).Addr()
 	own := s.own[peer] || here && (s.own[netip.AddrPortFrom(netip.IPv6Unspecified(), peer.Port())] || s.own[netip.AddrPortFrom(netip.IPv4Unspecified(), peer.Port())])
+	end := addrPort(up.LocalAddr())
+	looped := s.callers[end]
+	s.calling[end] = true
 	s.mu.Unlock()
-	if own {
+	if own || looped {
 		up.Close()
+		s.forgetCall(end)
+		if looped {
+			return nil, errLoop
+		}
 		return nil, errSelf
 	}
 	if l.Via == nil {
@@ -172,12 +194,22 @@ func (s *Server) dial(l *Listener, address string) (net.Conn, error) {
 	through, err := l.Via.connect(ctx, up, address)
 	if err != nil {
 		up.Close()
+		s.forgetCall(end)
 		return nil, err
 	}
 	return through, nil
 }
 
-var errSelf = errors.New("proxy: the target is the proxy itself")
+func (s *Server) forgetCall(end netip.AddrPort) {
+	s.mu.Lock()
+	delete(s.calling, end)
+	s.mu.Unlock()
+}
+
+var (
+	errSelf = errors.New("proxy: the target is the proxy itself")
+	errLoop = errors.New("proxy: the firewall brings the proxy's own connections back to it; they are to be left alone by their mark, which needs root or CAP_NET_ADMIN, or by the proxy's user (sniff proxy setup --uid)")
+)
 
 // abort closes a connection with a reset, as a peer sees a port that nobody
 // listens on or a process that died.

@@ -104,9 +104,7 @@ type Config struct {
 	// AllowForeignData lets FTP data connections go to and come from addresses
 	// that are not the control connection's peers.
 	AllowForeignData bool
-	// Dial connects to upstreams; nil means net.Dialer.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	Log  *slog.Logger
+	Log              *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
@@ -136,6 +134,9 @@ type Server struct {
 	conns    map[net.Conn]struct{}
 	byClient map[netip.Addr]int
 	own      map[netip.AddrPort]bool // addresses of our listeners
+	callers  map[netip.AddrPort]bool // the other ends of accepted connections
+	calling  map[netip.AddrPort]bool // our ends of connections to upstreams
+	awaited  map[netip.AddrPort][]*dataConn
 	stats    Stats
 
 	knownHosts sync.Mutex // one connection at a time adds a host key
@@ -158,7 +159,8 @@ func Start(cfg Config) (*Server, error) {
 			return nil, fmt.Errorf("proxy: listener %s requires TLS, and there is no authority to intercept it with", l.name())
 		}
 	}
-	s := &Server{cfg: cfg, conns: map[net.Conn]struct{}{}, byClient: map[netip.Addr]int{}, own: map[netip.AddrPort]bool{}}
+	s := &Server{cfg: cfg, conns: map[net.Conn]struct{}{}, byClient: map[netip.Addr]int{}, own: map[netip.AddrPort]bool{},
+		callers: map[netip.AddrPort]bool{}, calling: map[netip.AddrPort]bool{}, awaited: map[netip.AddrPort][]*dataConn{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	for i := range cfg.Listeners {
 		if err := s.listen(&cfg.Listeners[i]); err != nil {
@@ -179,9 +181,6 @@ func setDefaults(c *Config) {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
-	}
-	if c.Dial == nil {
-		c.Dial = (&net.Dialer{}).DialContext
 	}
 	l := &c.Limits
 	l.Connections = positive(l.Connections, 10_000)
@@ -254,6 +253,7 @@ func (s *Server) track(c net.Conn) func() {
 	return func() {
 		s.mu.Lock()
 		delete(s.conns, c)
+		delete(s.calling, addrPort(c.LocalAddr()))
 		s.mu.Unlock()
 	}
 }

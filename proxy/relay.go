@@ -58,6 +58,7 @@ func (s *Server) relayTo(c net.Conn, l *Listener, t target) {
 	up, err := s.dial(l, t.address)
 	if t.connected != nil {
 		if e := t.connected(up, err); e != nil && err == nil {
+			s.track(up)()
 			up.Close()
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -26,7 +27,31 @@ func (s *Server) serveTransparent(c net.Conn, l *Listener) {
 		abort(c)
 		return
 	}
+	if d := s.claim(addrPort(c.RemoteAddr()).Addr(), dst); d != nil {
+		d.carry(c)
+		return
+	}
 	s.relayTo(c, l, target{address: dst.String()})
+}
+
+// transparentSocket lets a listener take connections to addresses that are not
+// this host's (TPROXY). Without the right to, REDIRECT still works.
+func transparentSocket(network, _ string, c syscall.RawConn) error {
+	return c.Control(func(fd uintptr) {
+		_ = unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_TRANSPARENT, 1)
+		if network == "tcp6" {
+			_ = unix.SetsockoptInt(int(fd), unix.SOL_IPV6, unix.IPV6_TRANSPARENT, 1)
+		}
+	})
+}
+
+// markSocket marks a connection of the proxy's own, so that the firewall leaves
+// it alone. Without the right to, the proxy's user must do (Redirect.UID), and a
+// loop is noticed.
+func markSocket(_, _ string, c syscall.RawConn) error {
+	return c.Control(func(fd uintptr) {
+		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_MARK, Mark)
+	})
 }
 
 // originalDestination asks netfilter for the address before redirection.

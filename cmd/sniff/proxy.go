@@ -66,7 +66,7 @@ test, also the encrypted parts, and say what happens in them as it happens.
 
 Ways in: reverse (--listen and --to, in pairs), socks (SOCKS4, 4a and 5), http
 (a forward proxy: CONNECT and absolute URIs), transparent (connections that the
-firewall redirected here, Linux). Protocols are recognised by what they say.
+firewall redirected here, Linux; see sniff proxy setup). Protocols are recognised by what they say.
 
 TLS is intercepted, from the first byte or after STARTTLS and AUTH TLS, with
 certificates of the proxy's own authority (see sniff ca), which clients must
@@ -87,6 +87,7 @@ that logs in at the upstream (--ssh-identity), or let it use the client's agent
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return a.proxy(p) },
 	}
+	cmd.AddCommand(a.setupCommand(), a.teardownCommand())
 	f := cmd.Flags()
 	f.StringArrayVar(&p.listen, "listen", nil, "`ADDR` to listen on, host:port; repeat with --to for several pairs")
 	f.StringArrayVar(&p.to, "to", nil, "where the --listen before it relays to, `HOST:PORT`")
