@@ -3,6 +3,7 @@
 // interleaved, in packets of 1,500 bytes. The same seed gives the same capture.
 //
 //	go run ./benchmark -size 700 -o mix.pcapng
+//	go run ./benchmark -calls 100000 -o calls.pcapng
 package main
 
 import (
@@ -15,6 +16,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
+	"strings"
 	"time"
 
 	"sniff/record"
@@ -26,15 +28,19 @@ func main() {
 	size := flag.Int("size", 700, "payload in MB")
 	seed := flag.Uint64("seed", 1, "seed of the random choices")
 	kinds := flag.String("kinds", "mfps", "what to mix: m mail, f files, p SOAP, s SSH")
+	calls := flag.Int("calls", 0, "write this many SOAP calls with envelopes of 4 KB instead")
 	flag.Parse()
 	w, err := render.CreatePcapNG(*out, render.Rotation{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	g := &generator{w: w, rng: rand.New(rand.NewPCG(*seed, 0)), now: time.Unix(1_700_000_000, 0).UTC(), left: int64(*size) * 1_000_000}
+	g := &generator{w: w, rng: rand.New(rand.NewPCG(*seed, 0)), now: time.Unix(1_700_000_000, 0).UTC(), left: int64(*size) * 1_000_000, calls: *calls}
 	g.noise = make([]byte, 8<<20)
 	for i := 0; i+8 <= len(g.noise); i += 8 {
 		binary.LittleEndian.PutUint64(g.noise[i:], g.rng.Uint64())
+	}
+	if *calls > 0 {
+		*kinds, g.left = "c", 1
 	}
 	g.run(*kinds)
 	if err := w.Close(); err != nil {
@@ -52,6 +58,7 @@ type generator struct {
 	rng      *rand.Rand
 	now      time.Time
 	left     int64
+	calls    int // still to be begun; when they are what is asked for
 	noise    []byte
 	sessions int
 	port     uint16
@@ -101,7 +108,9 @@ func (g *generator) step(t *talk) bool {
 	}
 	n := min(len(s.data), 32<<10)
 	t.conn.Data(s.dir, s.data[:n], g.now)
-	g.left -= int64(n)
+	if g.calls == 0 {
+		g.left -= int64(n)
+	}
 	if s.data = s.data[n:]; len(s.data) == 0 {
 		t.say = t.say[1:]
 	}
@@ -126,6 +135,8 @@ func (g *generator) begin(kind byte) *talk {
 		return g.files()
 	case 'p':
 		return g.soap()
+	case 'c':
+		return g.orders()
 	}
 	return g.ssh()
 }
@@ -203,6 +214,45 @@ func (g *generator) soap() *talk {
 			s(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: text/xml; charset=utf-8\r\nContent-Length: %d\r\n\r\n%s", len(resp), resp)))
 	}
 	return t
+}
+
+// envelopeSize is the length of each envelope of orders.
+const envelopeSize = 4096
+
+// orders is a kept connection with up to a hundred calls whose requests and
+// answers are of 4 KB each.
+func (g *generator) orders() *talk {
+	t := &talk{conn: g.open("198.51.100.80", 8080)}
+	n := min(100, g.calls)
+	if g.calls -= n; g.calls == 0 {
+		g.left = 0
+	}
+	for i := range n {
+		req := g.envelope(fmt.Sprintf(`<?xml version="1.0" encoding="UTF-8"?><soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/" xmlns:o="urn:example:orders"><soap:Header><o:Trace>%016x</o:Trace></soap:Header><soap:Body><o:PlaceOrder><o:customer>C%d</o:customer>`, g.rng.Uint64(), i), `</o:PlaceOrder></soap:Body></soap:Envelope>`)
+		resp := g.envelope(fmt.Sprintf(`<?xml version="1.0"?><soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body><o:PlaceOrderResponse xmlns:o="urn:example:orders"><o:orderId>%d</o:orderId>`, g.rng.Uint32()), `</o:PlaceOrderResponse></soap:Body></soap:Envelope>`)
+		t.say = append(t.say,
+			c(fmt.Sprintf("POST /orders HTTP/1.1\r\nHost: ws.example:8080\r\nUser-Agent: orders/1.4\r\nAccept: text/xml\r\nContent-Type: text/xml; charset=utf-8\r\nSOAPAction: \"urn:example:orders/PlaceOrder\"\r\nContent-Length: %d\r\n\r\n%s", len(req), req)),
+			s(fmt.Sprintf("HTTP/1.1 200 OK\r\nDate: %s\r\nServer: ws/2.2\r\nContent-Type: text/xml; charset=utf-8\r\nContent-Length: %d\r\n\r\n%s", g.now.Format("Mon, 02 Jan 2006 15:04:05 GMT"), len(resp), resp)))
+	}
+	return t
+}
+
+// envelope fills what stands between head and tail with items.
+func (g *generator) envelope(head, tail string) string {
+	var b bytes.Buffer
+	b.WriteString(head)
+	const note, end = "<o:note>", "</o:note>"
+	for k := 0; ; k++ {
+		item := fmt.Sprintf(`<o:item><o:id>%d</o:id><o:name>Part %d &amp; more</o:name><o:price currency="EUR">%d.99</o:price></o:item>`, k, g.rng.IntN(1000), g.rng.IntN(500))
+		room := envelopeSize - b.Len() - len(tail) - len(note) - len(end)
+		if len(item) > room {
+			b.WriteString(note + strings.Repeat("x", room) + end)
+			break
+		}
+		b.WriteString(item)
+	}
+	b.WriteString(tail)
+	return b.String()
 }
 
 // ssh is a handshake and up to 2 MB of sealed packets.
