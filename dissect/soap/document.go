@@ -2,6 +2,8 @@ package soap
 
 import (
 	"bytes"
+	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -35,13 +37,27 @@ const (
 
 // node is one element that is kept: the lists of them are in document order.
 type node struct {
-	depth        int
-	from, to     int // value, in document.values
-	local, space string
+	*name
+	space    string
+	said     *said // what its attributes say; nil for nothing
+	depth    int
+	from, to int // value, in document.values
+	limit    int
+}
+
+// said are the attributes of an element that mean something here.
+type said struct {
 	typ, ref     string // xsi:type; href, URI, Algorithm, Type, ValueType or name attribute
 	role, lang   string
 	must, nilled bool
-	limit        int
+}
+
+// attributes returns what an element's attributes say.
+func (n *node) attributes() said {
+	if n.said == nil {
+		return said{}
+	}
+	return *n.said
 }
 
 // document gathers what is worth keeping of one document while the tokenizer
@@ -65,78 +81,104 @@ type document struct {
 	room         int               // how many elements of the body are kept
 	more         int               // elements of the body that are not
 	faulty       bool              // the body is a fault
-	slab         []record.SOAPNode // room for the trees of the record
+	said         []said            // of the nodes that have any
+	slab         []record.SOAPNode // room for the trees of records, of this document and of later ones
 	refs         []string          // Content-IDs that are referred to
-	problems     []record.SOAPXMLProblem
+	problems     []problem
+}
+
+// problem is something wrong at a place, nil for the document at large.
+type problem struct {
+	code, detail string
+	at           *place
 }
 
 func (d *document) reset() {
-	*d = document{config: d.config, tok: d.tok, room: d.config.Nodes, header: d.header[:0], body: d.body[:0], values: d.values[:0]}
+	*d = document{
+		config: d.config, tok: d.tok, room: d.config.Nodes,
+		header: d.header[:0], body: d.body[:0], values: d.values[:0], said: d.said[:0], slab: d.slab, problems: d.problems[:0],
+	}
 }
 
-func (d *document) problem(code, detail string, line, column int, offset int64, near []byte) {
-	for _, p := range d.problems {
-		if p.Code == code {
-			return
-		}
-	}
-	if len(d.problems) < maxProblems {
-		d.problems = append(d.problems, record.SOAPXMLProblem{
-			Code: code, Detail: detail, Line: line, Column: column, Offset: offset, Near: strings.ToValidUTF8(string(near), "\uFFFD"),
-		})
+func (d *document) problem(code, detail string, at *place) {
+	if !slices.ContainsFunc(d.problems, func(p problem) bool { return p.code == code }) {
+		d.problems = append(d.problems, problem{code, detail, at})
 	}
 }
 
 // odd notes a problem that has no place of its own.
-func (d *document) odd(code, detail string) { d.problem(code, detail, 0, 0, 0, nil) }
+func (d *document) odd(code, detail string) { d.problem(code, detail, nil) }
+
+// told are the problems in the order of their places: decoder and tokenizer
+// find theirs in an order that depends on how the document was cut.
+func (d *document) told() []record.SOAPXMLProblem {
+	if len(d.problems) == 0 {
+		return nil
+	}
+	out := make([]record.SOAPXMLProblem, len(d.problems))
+	for i, p := range d.problems {
+		out[i] = record.SOAPXMLProblem{Code: p.code, Detail: p.detail}
+		if at := p.at; at != nil {
+			out[i].Line, out[i].Column, out[i].Offset = at.line, at.column, at.offset
+			out[i].Near = strings.ToValidUTF8(string(at.text()), "\uFFFD")
+		}
+	}
+	slices.SortFunc(out, func(a, b record.SOAPXMLProblem) int {
+		return cmp.Or(cmp.Compare(a.Offset, b.Offset), cmp.Compare(a.Code, b.Code))
+	})
+	return out[:min(len(out), maxProblems)]
+}
 
 // start is called for each element, in document order.
-func (d *document) start(depth int, name, local []byte, space string) {
+func (d *document) start(depth int, n *name, space string) {
 	d.at = nil
 	switch depth {
 	case 0:
-		d.begin(name, local, space)
+		d.begin(n, space)
 		return
 	case 1:
 		if d.form == "soap" {
-			d.part(local, space)
+			d.part(n, space)
 			return
 		}
 	}
 	if len(d.tok.attrs) > 0 {
 		d.references()
 	}
-	switch {
-	case d.section == inHeader && len(d.header) < maxHeaderNodes:
-		d.header = append(d.header, node{depth: depth, limit: maxHeaderValue})
-		d.at = &d.header[len(d.header)-1]
-	case d.section == inBody && len(d.body) < d.room:
+	switch d.section {
+	case inHeader:
+		if len(d.header) < maxHeaderNodes {
+			d.header = append(d.header, node{name: n, space: space, depth: depth, limit: maxHeaderValue})
+			d.keep(&d.header[len(d.header)-1])
+		}
+	case inBody:
+		if len(d.body) >= d.room {
+			d.more++
+			return
+		}
 		limit := d.config.Value
 		if d.faulty {
 			limit = maxFaultValue
 		}
-		d.body = append(d.body, node{depth: depth, limit: limit})
-		d.at = &d.body[len(d.body)-1]
-		if len(d.body) == 1 {
-			d.faulty = string(local) == "Fault"
+		if len(d.body) == 0 {
+			d.faulty = n.local == "Fault"
 		}
-	case d.section == inBody:
-		d.more++
-		return
-	default:
-		return
+		d.body = append(d.body, node{name: n, space: space, depth: depth, limit: limit})
+		d.keep(&d.body[len(d.body)-1])
 	}
-	n := d.at
-	n.local, n.space = d.tok.intern(local), space
+}
+
+// keep reads the attributes of a node that is kept, and waits for its text.
+func (d *document) keep(n *node) {
 	n.from, n.to = len(d.values), len(d.values)
-	if len(d.tok.attrs) > 0 {
+	if d.at = n; len(d.tok.attrs) > 0 {
 		d.attributes(n)
 	}
 }
 
 // begin looks at the root element.
-func (d *document) begin(name, local []byte, space string) {
-	d.root, d.rootLocal, d.rootSpace = d.tok.intern(name), d.tok.intern(local), space
+func (d *document) begin(n *name, space string) {
+	d.root, d.rootLocal, d.rootSpace = n.full, n.local, space
 	d.references()
 	switch d.rootLocal {
 	case "Envelope":
@@ -148,24 +190,23 @@ func (d *document) begin(name, local []byte, space string) {
 		d.form, d.section, d.first, d.room = "wddx", inBody, 1, 2*d.room
 	default:
 		d.form, d.section, d.first = "soap", inBody, 0
-		d.body = append(d.body, node{local: d.rootLocal, space: space, from: len(d.values), to: len(d.values), limit: d.config.Value})
+		d.body = append(d.body, node{name: n, space: space, limit: d.config.Value})
 	}
 }
 
 // part looks at a child of the envelope.
-func (d *document) part(local []byte, space string) {
+func (d *document) part(n *name, space string) {
 	d.section = outside
 	d.references()
 	if d.first == 0 {
 		d.section = inBody
 		if len(d.body) < d.room {
-			d.body = append(d.body, node{depth: 1, local: d.tok.intern(local), space: space, from: len(d.values), to: len(d.values), limit: d.config.Value})
-			d.at = &d.body[len(d.body)-1]
-			d.attributes(d.at)
+			d.body = append(d.body, node{name: n, space: space, depth: 1, limit: d.config.Value})
+			d.keep(&d.body[len(d.body)-1])
 		}
 		return
 	}
-	switch string(local) {
+	switch n.local {
 	case "Header":
 		if d.bodies > 0 {
 			d.odd("soap_header_order", "Header stands behind Body")
@@ -178,11 +219,11 @@ func (d *document) part(local []byte, space string) {
 		d.section = inBody
 	default:
 		if d.rootSpace == soap12 {
-			d.odd("soap_stray_element", "element "+clip(local)+" beside Header and Body")
+			d.odd("soap_stray_element", "element "+clip(n.local)+" beside Header and Body")
 		}
 	}
 	if space != d.rootSpace && d.section != outside {
-		d.odd("soap_namespace_mixed", clip(local)+" is not in the envelope's namespace but in "+quoteSpace(space))
+		d.odd("soap_namespace_mixed", clip(n.local)+" is not in the envelope's namespace but in "+quoteSpace(space))
 	}
 }
 
@@ -228,19 +269,31 @@ func (d *document) attributes(n *node) {
 		switch string(local) {
 		case "type":
 			_, t := cutName(a.value)
-			n.typ = d.tok.intern(t)
+			d.says(n).typ = d.tok.intern(t)
 		case "nil":
-			n.nilled = isTrue(a.value)
+			d.says(n).nilled = isTrue(a.value)
 		case "mustUnderstand":
-			n.must = isTrue(a.value)
+			d.says(n).must = isTrue(a.value)
 		case "actor", "role":
-			n.role = d.tok.intern(a.value)
+			d.says(n).role = d.tok.intern(a.value)
 		case "lang":
-			n.lang = d.tok.intern(a.value)
+			d.says(n).lang = d.tok.intern(a.value)
 		case "href", "URI", "Algorithm", "Type", "ValueType", "name", "RelationshipType":
-			n.ref = d.tok.intern(a.value)
+			d.says(n).ref = d.tok.intern(a.value)
 		}
 	}
+}
+
+// says returns where to note what a node's attributes say.
+func (d *document) says(n *node) *said {
+	if n.said == nil {
+		if len(d.said) == cap(d.said) {
+			d.said = make([]said, 0, max(16, 2*cap(d.said))) // nodes point into the old ones
+		}
+		d.said = append(d.said, said{})
+		n.said = &d.said[len(d.said)-1]
+	}
+	return n.said
 }
 
 func isTrue(v []byte) bool { return string(v) == "1" || string(v) == "true" }
@@ -290,8 +343,14 @@ func (n *node) value(all string) string {
 		}
 		return v[:cut] + "…"
 	}
-	return strings.TrimRight(v, " \t\r\n")
+	for len(v) > 0 && isSpace[v[len(v)-1]] {
+		v = v[:len(v)-1]
+	}
+	return v
 }
+
+// slabNodes is for how many nodes of records room is made at once.
+const slabNodes = 192
 
 // tree makes nested nodes of the nodes that lie deeper than depth, from the
 // front of list; it returns how many of the list it took.
@@ -311,26 +370,36 @@ func (d *document) tree(list []node, depth int, all string) ([]record.SOAPNode, 
 	if count == 0 {
 		return nil, 0
 	}
-	// All lists of one document share their memory.
+	// The lists of some documents share their memory.
 	if len(d.slab) < count {
-		d.slab = make([]record.SOAPNode, max(count, len(list)))
+		d.slab = make([]record.SOAPNode, max(count, slabNodes))
 	}
 	out := d.slab[:0:count]
 	d.slab = d.slab[count:]
 	i := 0
 	for i < len(list) && list[i].depth > depth {
 		n := &list[i]
-		r := record.SOAPNode{Name: n.local, Type: n.typ, Nil: n.nilled, Value: n.value(all)}
-		if n.local == "var" && n.ref != "" { // WDDX names its members so
-			r.Name = n.ref
+		out = out[:len(out)+1]
+		r := &out[len(out)-1]
+		r.Name = n.local
+		secret := n.secret
+		if s := n.said; s != nil {
+			r.Type, r.Nil = s.typ, s.nilled
+			if n.local == "var" && s.ref != "" { // WDDX names its members so
+				r.Name, secret = s.ref, record.SecretElement(s.ref)
+			}
 		}
-		if r.Value != "" && d.tok.isSecret(r.Name) {
-			r.Value = record.Mask
+		if n.from < n.to {
+			if r.Value = n.value(all); secret && r.Value != "" {
+				r.Value = record.Mask
+			}
 		}
-		var used int
-		r.Children, used = d.tree(list[i+1:], n.depth, all)
-		out = append(out, r)
-		i += used + 1
+		i++
+		if i < len(list) && list[i].depth > n.depth {
+			var used int
+			r.Children, used = d.tree(list[i:], n.depth, all)
+			i += used
+		}
 	}
 	return out, i
 }

@@ -11,8 +11,7 @@ const maxDTD = 16 << 10
 
 // doctype skips a document type declaration and keeps its front. SOAP forbids
 // it, and what is declared in it is never used here.
-func (t *tokenizer) doctype(p []byte, at int) int {
-	b := p[at:]
+func (t *tokenizer) doctype(b []byte) int {
 	for i, c := range b {
 		switch c {
 		case '[':
@@ -23,7 +22,8 @@ func (t *tokenizer) doctype(p []byte, at int) int {
 			if t.brackets <= 0 {
 				t.keepDTD(b[:i])
 				t.mode, t.brackets = inText, 0
-				t.judgeDTD(p, at)
+				t.judgeDTD()
+				t.dtd = t.dtd[:0]
 				return i + 1
 			}
 		}
@@ -37,8 +37,8 @@ func (t *tokenizer) keepDTD(b []byte) {
 }
 
 // judgeDTD says what a document type declaration tries to do.
-func (t *tokenizer) judgeDTD(p []byte, at int) {
-	t.problem(p, at, "xml_dtd", "document type declaration, which SOAP forbids")
+func (t *tokenizer) judgeDTD() {
+	t.doc.problem("xml_dtd", "document type declaration, which SOAP forbids", t.declared)
 	entities, nested := 0, false
 	var external []string
 	for decl := range bytes.SplitSeq(t.dtd, []byte("<!ENTITY")) {
@@ -62,11 +62,11 @@ func (t *tokenizer) judgeDTD(p []byte, at int) {
 	entities--
 	switch {
 	case len(external) > 0:
-		t.problem(p, at, "xml_external_entity", "reference to "+strings.Join(external[:min(len(external), 3)], ", ")+"; not fetched")
+		t.doc.problem("xml_external_entity", "reference to "+strings.Join(external[:min(len(external), 3)], ", ")+"; not fetched", t.declared)
 	case nested && entities > 1:
-		t.problem(p, at, "xml_entity_bomb", "entities made of entities; not expanded")
+		t.doc.problem("xml_entity_bomb", "entities made of entities; not expanded", t.declared)
 	case entities > 0:
-		t.problem(p, at, "xml_entities", "entities of the document's own; not expanded")
+		t.doc.problem("xml_entities", "entities of the document's own; not expanded", t.declared)
 	}
 }
 

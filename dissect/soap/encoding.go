@@ -98,7 +98,7 @@ func (e *decoder) compare(mark string) {
 		}
 		// "UTF-16" names both byte orders; ASCII is part of UTF-8.
 		if c := canonical(other.name); c != e.name && !(strings.HasPrefix(e.name, "utf-16") && c == "utf-16") && !(c == "windows-1252" && strings.EqualFold(other.name, "us-ascii")) {
-			e.doc.problem("xml_encoding_conflict", other.from+" says "+clip([]byte(other.name))+", the document is read as "+e.name, 0, 0, 0, nil)
+			e.doc.problem("xml_encoding_conflict", other.from+" says "+clip([]byte(other.name))+", the document is read as "+e.name, nil)
 		}
 	}
 }
@@ -116,7 +116,7 @@ func (e *decoder) choose(b []byte) {
 	}
 	var enc encoding.Encoding
 	if enc, _ = charset.Lookup(e.name); enc == nil {
-		e.doc.problem("xml_encoding_unknown", "encoding "+clip([]byte(e.name))+" is not known; read as UTF-8", 0, 0, 0, nil)
+		e.doc.problem("xml_encoding_unknown", "encoding "+clip([]byte(e.name))+" is not known; read as UTF-8", nil)
 		e.name = "utf-8"
 		return
 	}
@@ -256,5 +256,5 @@ func (e *decoder) damage(offset int64, detail string) {
 	if e.declared != "" || e.charset != "" {
 		lie = ", although " + e.name + " was declared"
 	}
-	e.doc.problem("xml_encoding", detail+lie, 0, 0, offset, nil)
+	e.doc.problem("xml_encoding", detail+lie, &place{offset: offset})
 }

@@ -29,7 +29,7 @@ func (d *document) faultOf(nodes []node, all string) *record.SOAPFault {
 			case "faultcode":
 				f.Code = localName(v)
 			case "faultstring":
-				addReason(f, n.lang, v)
+				addReason(f, n.attributes().lang, v)
 			case "faultactor", "Role":
 				f.Role = v
 			case "Node":
@@ -43,7 +43,7 @@ func (d *document) faultOf(nodes []node, all string) *record.SOAPFault {
 		case parent == "Code" && n.local == "Value":
 			codes = append(codes, localName(v))
 		case parent == "Reason" && n.local == "Text":
-			addReason(f, n.lang, v)
+			addReason(f, n.attributes().lang, v)
 		}
 	}
 	if len(codes) > 0 {

@@ -29,11 +29,11 @@ func (p *parser) headers(e *envelope, all string) {
 		if len(v) > p.load.config.Value {
 			v = v[:p.load.config.Value] + "…"
 		}
-		if v != "" && record.SecretElement(n.local) {
+		if v != "" && n.secret {
 			v = record.Mask
 		}
 		if len(m.Headers) < maxBlocks {
-			m.Headers = append(m.Headers, record.SOAPHeader{Name: n.local, Namespace: n.space, Role: n.role, MustUnderstand: n.must, Value: strings.ToValidUTF8(v, "\uFFFD")})
+			m.Headers = append(m.Headers, record.SOAPHeader{Name: n.local, Namespace: n.space, Role: n.attributes().role, MustUnderstand: n.attributes().must, Value: strings.ToValidUTF8(v, "\uFFFD")})
 		}
 		switch {
 		case strings.Contains(n.space, "/addressing"):
@@ -99,7 +99,7 @@ func reliable(m *record.SOAPMessage, block []node, all string) {
 			s.Last = true
 		case "AcknowledgementRange":
 			if len(s.Acked) < maxList {
-				s.Acked = append(s.Acked, n.ref)
+				s.Acked = append(s.Acked, n.attributes().ref)
 			}
 		}
 	}

@@ -39,7 +39,7 @@ func (l *load) Pair(x *content.Exchange, emit func(record.Record)) {
 		// A fault that is sent as a request: the answer to an earlier call.
 		c.Fault = req.fault
 	}
-	name(c, req, resp)
+	called(c, req, resp)
 	c.Style = style(req, resp)
 	c.Action, c.ActionMismatch = action(req)
 	switch r := x.Carrier.(type) {
@@ -110,8 +110,8 @@ func attach(m *record.SOAPMessage, c, envelope *record.Content, wanted map[strin
 	}
 }
 
-// name finds out what was called.
-func name(c *record.SOAPCall, req, resp *envelope) {
+// called finds out what was called.
+func called(c *record.SOAPCall, req, resp *envelope) {
 	switch {
 	case req != nil && req.fault == nil:
 		c.Operation, c.Namespace = req.msg.Element, req.msg.Namespace

@@ -2,8 +2,6 @@ package soap
 
 import (
 	"bytes"
-	"cmp"
-	"slices"
 	"strings"
 
 	"sniff/content"
@@ -27,7 +25,7 @@ type parser struct {
 
 func newParser(l *load) *parser {
 	p := &parser{load: l}
-	p.tok = tokenizer{doc: &p.doc, config: &l.config, known: make(map[string]string, 64), secret: make(map[string]bool, 64)}
+	p.tok = tokenizer{doc: &p.doc, config: &l.config, names: newNames()}
 	p.doc = document{config: &l.config, tok: &p.tok}
 	p.dec = decoder{out: p.tok.write, doc: &p.doc}
 	return p
@@ -128,12 +126,8 @@ func (p *parser) envelope(complete bool) *envelope {
 	default:
 		p.soap(e, all, complete)
 	}
-	// Decoder and tokenizer find theirs in an order that depends on the pieces.
-	slices.SortStableFunc(d.problems, func(a, b record.SOAPXMLProblem) int {
-		return cmp.Or(cmp.Compare(a.Offset, b.Offset), cmp.Compare(a.Code, b.Code))
-	})
-	m.Problems = d.problems
-	m.Partial = p.holed || p.tok.dead || !complete || len(p.tok.starts) > 0
+	m.Problems = d.told()
+	m.Partial = p.holed || p.tok.dead || !complete || len(p.tok.stack) > 0
 	return e
 }
 
@@ -150,7 +144,7 @@ func (p *parser) soap(e *envelope, all string, complete bool) {
 	case d.root != "":
 		d.odd("soap_no_envelope", "the root element is "+d.root+", not Envelope")
 	}
-	if d.rootLocal == "Envelope" && d.bodies == 0 && complete && !p.holed && !p.tok.dead && len(p.tok.starts) == 0 {
+	if d.rootLocal == "Envelope" && d.bodies == 0 && complete && !p.holed && !p.tok.dead && len(p.tok.stack) == 0 {
 		d.odd("soap_no_body", "the envelope has no Body")
 	}
 	p.mediaFits(e)

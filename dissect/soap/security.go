@@ -27,7 +27,7 @@ func (p *parser) security(e *envelope, block []node, all string) {
 			s.User = v
 		case "Password":
 			s.PasswordType = "text"
-			if strings.HasSuffix(n.ref, "#PasswordDigest") {
+			if strings.HasSuffix(n.attributes().ref, "#PasswordDigest") {
 				s.PasswordType = "digest"
 			}
 			e.secret = v
@@ -44,7 +44,7 @@ func (p *parser) security(e *envelope, block []node, all string) {
 				s.Expires = v
 			}
 		case "BinarySecurityToken":
-			s.Tokens = note(s.Tokens, "binary "+fragment(n.ref))
+			s.Tokens = note(s.Tokens, "binary "+fragment(n.attributes().ref))
 		case "Assertion":
 			saml.flush(s)
 			saml.seen = true
@@ -53,19 +53,19 @@ func (p *parser) security(e *envelope, block []node, all string) {
 		case "NameID", "NameIdentifier":
 			saml.subject = v
 		case "SignatureMethod":
-			s.Signature = fragment(n.ref)
+			s.Signature = fragment(n.attributes().ref)
 		case "DigestMethod":
-			s.Digests = note(s.Digests, fragment(n.ref))
+			s.Digests = note(s.Digests, fragment(n.attributes().ref))
 		case "Reference":
 			if parent == "SignedInfo" {
-				s.Signed = note(s.Signed, n.ref)
+				s.Signed = note(s.Signed, n.attributes().ref)
 			}
 		case "DataReference":
-			s.Encrypted = note(s.Encrypted, n.ref)
+			s.Encrypted = note(s.Encrypted, n.attributes().ref)
 		case "EncryptedData":
 			s.Encrypted = note(s.Encrypted, "in header")
 		case "EncryptionMethod":
-			s.Encryption = note(s.Encryption, fragment(n.ref))
+			s.Encryption = note(s.Encryption, fragment(n.attributes().ref))
 		}
 	}
 	saml.flush(s)

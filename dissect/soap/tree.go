@@ -25,7 +25,7 @@ const maxTreeNodes = 200_000
 // readTree reads a whole document.
 func readTree(config *Config, charset string, doc []byte) (*wsdl.Node, error) {
 	t := &tree{}
-	t.tok = tokenizer{doc: t, config: config, known: make(map[string]string, 64), secret: map[string]bool{}}
+	t.tok = tokenizer{doc: t, config: config, names: newNames()}
 	t.tok.reset()
 	t.dec = decoder{out: t.tok.write, doc: t}
 	t.dec.reset(charset)
@@ -33,7 +33,7 @@ func readTree(config *Config, charset string, doc []byte) (*wsdl.Node, error) {
 	t.dec.finish()
 	t.tok.finish()
 	switch {
-	case t.tok.dead, len(t.tok.starts) > 0, t.root == nil:
+	case t.tok.dead, len(t.tok.stack) > 0, t.root == nil:
 		return nil, errors.New("soap: " + t.fault)
 	case t.nodes > maxTreeNodes:
 		return nil, fmt.Errorf("soap: more than %d elements", maxTreeNodes)
@@ -41,11 +41,11 @@ func readTree(config *Config, charset string, doc []byte) (*wsdl.Node, error) {
 	return t.root, nil
 }
 
-func (t *tree) start(depth int, name, local []byte, space string) {
+func (t *tree) start(depth int, name *name, space string) {
 	if t.nodes++; t.nodes > maxTreeNodes {
 		return
 	}
-	n := &wsdl.Node{Name: t.tok.intern(name), Space: space, Local: t.tok.intern(local), Parent: t.at}
+	n := &wsdl.Node{Name: name.full, Space: space, Local: name.local, Parent: t.at}
 	if len(t.tok.attrs) > 0 {
 		n.Attrs = make([]wsdl.Attr, len(t.tok.attrs))
 		for i, a := range t.tok.attrs {
@@ -69,7 +69,7 @@ func (t *tree) text(p []byte, escaped bool) {
 	if t.at == nil || t.nodes > maxTreeNodes {
 		return
 	}
-	to := &t.texts[len(t.tok.starts)-1]
+	to := &t.texts[len(t.tok.stack)-1]
 	if escaped {
 		*to = appendText(*to, p, len(*to)+len(p))
 	} else {
@@ -86,8 +86,11 @@ func (t *tree) end(depth int) {
 	}
 }
 
-func (t *tree) problem(code, detail string, line, column int, offset int64, near []byte) {
-	if t.fault == "" {
-		t.fault = fmt.Sprintf("%s, line %d column %d", detail, line, column)
+func (t *tree) problem(_, detail string, at *place) {
+	if t.fault != "" {
+		return
+	}
+	if t.fault = detail; at != nil {
+		t.fault = fmt.Sprintf("%s, line %d column %d", detail, at.line, at.column)
 	}
 }

@@ -2,9 +2,8 @@ package soap
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
-
-	"sniff/record"
 )
 
 // tokenizer splits UTF-8 XML into events as it comes. It keeps no tree, only
@@ -22,27 +21,29 @@ type tokenizer struct {
 	line   int
 	column int
 
-	names  []byte // names of open elements, one behind the other
-	starts []int  // where each begins
+	stack  []*name // open elements
 	spaces []binding
+	scope  uint64 // counts changes of spaces
 	attrs  []attr
 
 	elements int
 	rooted   bool // the root element has been seen
 	brackets int  // depth inside of a DOCTYPE
 	dtd      []byte
-	known    map[string]string // interned strings
-	secret   map[string]bool   // which of them name an element with a secret
+	declared *place // where the DOCTYPE under way begins
+	names
+	places
 }
 
 // handler takes what a tokenizer finds.
 type handler interface {
 	// start begins an element; its attributes are in tokenizer.attrs.
-	start(depth int, name, local []byte, space string)
+	start(depth int, n *name, space string)
 	// text is character data; escaped when it may hold references.
 	text(p []byte, escaped bool)
 	end(depth int)
-	problem(code, detail string, line, column int, offset int64, near []byte)
+	// problem notes what is wrong at a place, nil for the document at large.
+	problem(code, detail string, at *place)
 }
 
 type mode uint8
@@ -63,43 +64,19 @@ type binding struct {
 
 type attr struct{ name, value []byte }
 
-// qname is a qualified name: Namespaces in XML 1.0, section 4.
-type qname struct{ full, prefix, local []byte }
-
 func (t *tokenizer) reset() {
 	t.mode, t.dead, t.rooted = inText, false, false
-	t.pending, t.names, t.starts, t.spaces, t.dtd = t.pending[:0], t.names[:0], t.starts[:0], t.spaces[:0], t.dtd[:0]
+	t.pending, t.stack, t.spaces, t.dtd = t.pending[:0], t.stack[:0], t.spaces[:0], t.dtd[:0]
 	t.offset, t.line, t.column, t.elements, t.brackets = 0, 1, 1, 0, 0
-	if len(t.known) > 2048 {
-		clear(t.known)
-		clear(t.secret)
-	}
-}
-
-// intern returns b as a string that is shared with earlier ones.
-func (t *tokenizer) intern(b []byte) string {
-	if s, ok := t.known[string(b)]; ok {
-		return s
-	}
-	s := string(b)
-	if len(b) <= 256 && len(t.known) < 4096 {
-		t.known[s] = s
-	}
-	return s
-}
-
-// isSecret reports whether an element of this (interned) name holds a secret.
-func (t *tokenizer) isSecret(name string) bool {
-	secret, ok := t.secret[name]
-	if !ok {
-		secret = record.SecretElement(name)
-		t.secret[name] = secret
-	}
-	return secret
+	t.scope++
+	t.declared = nil
+	t.names.reset()
+	t.places.reset()
 }
 
 // write takes the next bytes of the document.
 func (t *tokenizer) write(p []byte) {
+	t.places.see(p)
 	if t.dead {
 		return
 	}
@@ -132,13 +109,20 @@ func (t *tokenizer) tooLong(p []byte, at int) {
 // advance moves the position behind consumed bytes.
 func (t *tokenizer) advance(p []byte) {
 	t.offset += int64(len(p))
-	if i := bytes.LastIndexByte(p, '\n'); i >= 0 {
-		t.line += bytes.Count(p, []byte{'\n'})
-		t.column = len(p) - i
-	} else {
-		t.column += len(p)
-	}
+	t.keep(p)
+	t.line, t.column = t.position(p)
 }
+
+// position returns the place behind p, which begins at the tokenizer's own.
+func (t *tokenizer) position(p []byte) (line, column int) {
+	lines := bytes.Count(p, newline)
+	if lines == 0 {
+		return t.line, t.column + len(p)
+	}
+	return t.line + lines, len(p) - bytes.LastIndexByte(p, '\n')
+}
+
+var newline = []byte{'\n'}
 
 // run reads all complete tokens of p and returns how many bytes they took.
 func (t *tokenizer) run(p []byte) int {
@@ -159,7 +143,7 @@ func (t *tokenizer) run(p []byte) int {
 		case inCDATA:
 			n = t.cdata(p[i:])
 		case inDoctype:
-			n = t.doctype(p, i)
+			n = t.doctype(p[i:])
 		}
 		if n == 0 {
 			break
@@ -184,7 +168,7 @@ func (t *tokenizer) text(all []byte, at int) int {
 			return 0
 		}
 	}
-	if len(t.starts) == 0 {
+	if len(t.stack) == 0 {
 		if j := indexNonSpace(p[:n]); j >= 0 {
 			t.problem(all, at+j, "xml_malformed", "text outside of the root element")
 		}
@@ -235,9 +219,9 @@ func (t *tokenizer) markup(p []byte, at int) int {
 	switch b[1] {
 	case '/':
 		// Nearly always the innermost element's name and > stand here.
-		if n := len(t.starts); n > 0 {
-			open := t.names[t.starts[n-1]:]
-			if end := 2 + len(open); end < len(b) && b[end] == '>' && string(b[2:end]) == string(open) {
+		if n := len(t.stack); n > 0 {
+			open := t.stack[n-1].full
+			if end := 2 + len(open); end < len(b) && b[end] == '>' && string(b[2:end]) == open {
 				t.shut()
 				return end + 1
 			}
@@ -272,7 +256,10 @@ func (t *tokenizer) markup(p []byte, at int) int {
 				return 0
 			}
 			t.mode = m.mode
-			if m.mode == inCDATA && len(t.starts) == 0 {
+			if m.mode == inDoctype {
+				t.declared = t.place(p, at+n)
+			}
+			if m.mode == inCDATA && len(t.stack) == 0 {
 				t.problem(p, at, "xml_malformed", "CDATA outside of the root element")
 			}
 			return n
@@ -296,14 +283,12 @@ func (t *tokenizer) startTag(p []byte, at int) int {
 	if i == len(b) {
 		return 0
 	}
-	name := qname{full: b[1:i], local: b[1:i]}
-	if colon > 0 {
-		name.prefix, name.local = b[1:colon], b[colon+1:i]
-	}
 	if i == 1 || isDigit(b[1]) || b[1] == '-' || b[1] == '.' {
 		t.fail(p, at, "xml_malformed", "no element name behind <")
 		return 0
 	}
+	name := b[1:i]
+	colon = max(0, colon-1)
 	t.attrs = t.attrs[:0]
 	for {
 		for i < len(b) && isSpace[b[i]] {
@@ -318,17 +303,17 @@ func (t *tokenizer) startTag(p []byte, at int) int {
 		}
 		switch b[i] {
 		case '>':
-			t.open(p, at, name, false)
+			t.open(p, at, t.name(name, colon), false)
 			return i + 1
 		case '/':
 			if i+1 == len(b) {
 				return 0
 			}
 			if b[i+1] != '>' {
-				t.fail(p, at+i, "xml_malformed", "/ inside of the tag of "+clip(name.full))
+				t.fail(p, at+i, "xml_malformed", "/ inside of the tag of "+clip(name))
 				return 0
 			}
-			t.open(p, at, name, true)
+			t.open(p, at, t.name(name, colon), true)
 			return i + 2
 		}
 		n := t.attribute(p, at+i)
@@ -383,15 +368,15 @@ func (t *tokenizer) attribute(p []byte, at int) int {
 }
 
 // open begins an element whose tag has been read.
-func (t *tokenizer) open(p []byte, at int, name qname, empty bool) {
-	if len(t.starts) == 0 {
+func (t *tokenizer) open(p []byte, at int, n *name, empty bool) {
+	if len(t.stack) == 0 {
 		if t.rooted {
-			t.fail(p, at, "xml_malformed", "a second root element: "+clip(name.full))
+			t.fail(p, at, "xml_malformed", "a second root element: "+clip(n.full))
 			return
 		}
 		t.rooted = true
 	}
-	if len(t.starts) >= t.config.Depth {
+	if len(t.stack) >= t.config.Depth {
 		t.fail(p, at, "xml_too_deep", "elements nest deeper than "+strconv.Itoa(t.config.Depth))
 		return
 	}
@@ -399,36 +384,56 @@ func (t *tokenizer) open(p []byte, at int, name qname, empty bool) {
 		t.fail(p, at, "xml_too_many_elements", "more than "+strconv.Itoa(t.config.Elements)+" elements")
 		return
 	}
-	depth := len(t.starts)
-	for _, a := range t.attrs {
+	depth := len(t.stack)
+	for i := range t.attrs {
+		a := &t.attrs[i]
 		if len(a.name) < 5 || string(a.name[:5]) != "xmlns" {
 			continue
 		}
 		switch {
 		case len(a.name) == 5:
-			t.spaces = append(t.spaces, binding{"", t.intern(a.value), depth})
+			t.bind("", t.intern(a.value), depth)
 		case a.name[5] == ':':
-			t.spaces = append(t.spaces, binding{t.intern(a.name[6:]), t.intern(a.value), depth})
+			t.bind(t.intern(a.name[6:]), t.intern(a.value), depth)
 		}
 	}
-	space, ok := t.space(name.prefix)
-	if !ok {
-		t.problem(p, at, "xml_undefined_prefix", "prefix "+clip(name.prefix)+" is not bound to a namespace")
+	if n.scope != t.scope {
+		t.resolve(n)
 	}
-	t.doc.start(depth, name.full, name.local, space)
-	t.starts = append(t.starts, len(t.names))
-	t.names = append(t.names, name.full...)
+	if !n.bound {
+		t.problem(p, at, "xml_undefined_prefix", "prefix "+clip(n.prefix)+" is not bound to a namespace")
+	}
+	t.doc.start(depth, n, n.space)
+	t.stack = append(t.stack, n)
 	if empty {
 		t.shut()
 	}
 }
 
+// bind declares what a prefix means from the element at depth on.
+func (t *tokenizer) bind(prefix, uri string, depth int) {
+	t.spaces = append(t.spaces, binding{prefix, uri, depth})
+	t.scope++
+}
+
+// resolve looks up what a name's prefix means here.
+func (t *tokenizer) resolve(n *name) {
+	n.scope = t.scope
+	for i := len(t.spaces) - 1; i >= 0; i-- {
+		if t.spaces[i].prefix == n.prefix {
+			n.space, n.bound = t.spaces[i].uri, true
+			return
+		}
+	}
+	n.space, n.bound = "", n.prefix == "" || n.prefix == "xml"
+}
+
 func (t *tokenizer) endTag(p []byte, at int, name []byte) {
-	if len(t.starts) == 0 {
+	if len(t.stack) == 0 {
 		t.fail(p, at, "xml_malformed", "end tag "+clip(name)+" without a start")
 		return
 	}
-	if open := t.names[t.starts[len(t.starts)-1]:]; !bytes.Equal(open, name) {
+	if open := t.stack[len(t.stack)-1].full; open != string(name) {
 		t.fail(p, at, "xml_malformed", "end tag "+clip(name)+" where "+clip(open)+" is open")
 		return
 	}
@@ -437,23 +442,18 @@ func (t *tokenizer) endTag(p []byte, at int, name []byte) {
 
 // shut ends the innermost element.
 func (t *tokenizer) shut() {
-	last := len(t.starts) - 1
+	last := len(t.stack) - 1
 	t.doc.end(last)
-	t.names = t.names[:t.starts[last]]
-	t.starts = t.starts[:last]
-	for n := len(t.spaces); n > 0 && t.spaces[n-1].depth >= last; n = len(t.spaces) {
-		t.spaces = t.spaces[:n-1]
+	t.stack = t.stack[:last]
+	n := len(t.spaces)
+	if n == 0 || t.spaces[n-1].depth < last {
+		return
 	}
-}
-
-// space resolves a prefix.
-func (t *tokenizer) space(prefix []byte) (string, bool) {
-	for i := len(t.spaces) - 1; i >= 0; i-- {
-		if t.spaces[i].prefix == string(prefix) {
-			return t.spaces[i].uri, true
-		}
+	for n > 0 && t.spaces[n-1].depth >= last {
+		n--
 	}
-	return "", len(prefix) == 0 || string(prefix) == "xml"
+	t.spaces = t.spaces[:n]
+	t.scope++
 }
 
 func cutName(name []byte) (prefix, local []byte) {
@@ -475,8 +475,8 @@ func (t *tokenizer) finish() {
 		return
 	}
 	switch {
-	case len(t.starts) > 0:
-		t.problem(t.pending, 0, "xml_truncated", "the document ends inside of element "+clip(t.names[t.starts[len(t.starts)-1]:]))
+	case len(t.stack) > 0:
+		t.problem(t.pending, 0, "xml_truncated", "the document ends inside of element "+clip(t.stack[len(t.stack)-1].full))
 	case !t.rooted && t.offset+int64(len(t.pending)) == 0:
 		t.problem(nil, 0, "xml_empty", "the document is empty")
 	case !t.rooted:
@@ -494,33 +494,14 @@ func (t *tokenizer) fail(p []byte, at int, code, detail string) {
 
 // problem notes an error at p[at], where p begins at the tokenizer's position.
 func (t *tokenizer) problem(p []byte, at int, code, detail string) {
-	at = min(at, len(p))
-	line, column := t.line, t.column+at
-	if i := bytes.LastIndexByte(p[:at], '\n'); i >= 0 {
-		line += bytes.Count(p[:at], []byte{'\n'})
-		column = at - i
+	if !slices.Contains(t.told, code) {
+		t.told = append(t.told, code)
+		t.doc.problem(code, detail, t.place(p, at))
 	}
-	near := p[max(0, at-16):min(len(p), at+24)]
-	if t.nearSecret(near) {
-		near = []byte(record.Mask)
-	}
-	t.doc.problem(code, detail, line, column, t.offset+int64(at), near)
 }
 
-// nearSecret reports whether bytes that are to be quoted may hold a secret.
-func (t *tokenizer) nearSecret(near []byte) bool {
-	if n := len(t.starts); n > 0 && record.SecretElement(string(t.names[t.starts[n-1]:])) {
-		return true
-	}
-	for _, word := range [...]string{"passw", "pwd", "secret", "token"} {
-		if bytes.Contains(bytes.ToLower(near), []byte(word)) {
-			return true
-		}
-	}
-	return false
-}
-
-func clip(b []byte) string {
+// clip bounds a name or the like that is quoted.
+func clip[T string | []byte](b T) string {
 	if len(b) > 64 {
 		return string(b[:64]) + "..."
 	}

@@ -1,0 +1,79 @@
+package soap
+
+import "sniff/record"
+
+// name is the qualified name of an element: Namespaces in XML 1.0, section 4.
+// It is made once and shared by all elements that bear it.
+type name struct {
+	full, prefix, local string
+	secret              bool // the text of such an element is one
+
+	// What the prefix meant when it was last looked up.
+	scope uint64
+	space string
+	bound bool
+}
+
+// names are the names and other short strings that one parser has met, in this
+// document and in those before it.
+type names struct {
+	recent [256]*name
+	known  map[string]*name
+	texts  map[string]string
+}
+
+// Bounds of what is remembered; what is longer or beyond is made each time.
+const (
+	maxNames = 4096
+	longName = 256
+)
+
+func newNames() names {
+	return names{known: make(map[string]*name, 64), texts: make(map[string]string, 64)}
+}
+
+// reset forgets everything when it is much.
+func (n *names) reset() {
+	if len(n.known) > maxNames/2 || len(n.texts) > maxNames/2 {
+		clear(n.known)
+		clear(n.texts)
+		clear(n.recent[:])
+	}
+}
+
+// name returns the name that b spells; colon is where its first colon stands,
+// 0 for none.
+func (n *names) name(b []byte, colon int) *name {
+	last := len(b) - 1
+	slot := &n.recent[uint8(int(b[last])+7*int(b[last/2])+31*last)]
+	if x := *slot; x != nil && x.full == string(b) {
+		return x
+	}
+	x, ok := n.known[string(b)]
+	if !ok {
+		x = &name{full: string(b)}
+		x.local = x.full
+		if colon > 0 {
+			x.prefix, x.local = x.full[:colon], x.full[colon+1:]
+		}
+		x.secret = record.SecretElement(x.local)
+		if len(b) > longName || len(n.known) >= maxNames {
+			return x
+		}
+		n.known[x.full] = x
+	}
+	*slot = x
+	return x
+}
+
+// intern returns b as a string that is shared with earlier ones.
+func (n *names) intern(b []byte) string {
+	if s, ok := n.texts[string(b)]; ok {
+		return s
+	}
+	s := string(b)
+	if len(b) <= longName && len(n.texts) < maxNames {
+		n.texts[s] = s
+	}
+	return s
+}
