@@ -7,6 +7,11 @@ import "sniff/record"
 type name struct {
 	full, prefix, local string
 	secret              bool // the text of such an element is one
+	known               bool // it is remembered
+
+	// The name of the element that began next when one of this name was last
+	// met: most documents repeat themselves.
+	next *name
 
 	// What the prefix meant when it was last looked up.
 	scope uint64
@@ -20,6 +25,8 @@ type names struct {
 	recent [256]*name
 	known  map[string]*name
 	texts  map[string]string
+	none   name  // stands in front of the first
+	last   *name // of the element that began last
 }
 
 // Bounds of what is remembered; what is longer or beyond is made each time.
@@ -38,7 +45,33 @@ func (n *names) reset() {
 		clear(n.known)
 		clear(n.texts)
 		clear(n.recent[:])
+		n.none = name{}
 	}
+	n.last = &n.none
+}
+
+// guess returns the name that the tag at the front of b is likely to have, and
+// where the name ends, if it has it.
+func (n *names) guess(b []byte) (*name, int) {
+	x := n.last.next
+	if x == nil {
+		return nil, 0
+	}
+	end := 1 + len(x.full)
+	if end >= len(b) || !endsName[b[end]] || string(b[1:end]) != x.full {
+		return nil, 0
+	}
+	return x, end
+}
+
+// follow notes that an element of name x has begun.
+func (n *names) follow(x *name) {
+	if !x.known {
+		n.last = &n.none
+		return
+	}
+	n.last.next = x
+	n.last = x
 }
 
 // name returns the name that b spells; colon is where its first colon stands,
@@ -60,7 +93,7 @@ func (n *names) name(b []byte, colon int) *name {
 		if len(b) > longName || len(n.known) >= maxNames {
 			return x
 		}
-		n.known[x.full] = x
+		n.known[x.full], x.known = x, true
 	}
 	*slot = x
 	return x

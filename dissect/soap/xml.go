@@ -273,23 +273,28 @@ func (t *tokenizer) markup(p []byte, at int) int {
 // startTag reads a start tag or an empty element's tag.
 func (t *tokenizer) startTag(p []byte, at int) int {
 	b := p[at:]
-	i, colon := 1, 0
-	for i < len(b) && !endsName[b[i]] {
-		if b[i] == ':' && colon == 0 {
-			colon = i
-		}
-		i++
-	}
-	if i == len(b) {
-		return 0
-	}
-	if i == 1 || isDigit(b[1]) || b[1] == '-' || b[1] == '.' {
-		t.fail(p, at, "xml_malformed", "no element name behind <")
-		return 0
-	}
-	name := b[1:i]
-	colon = max(0, colon-1)
 	t.attrs = t.attrs[:0]
+	n, i := t.guess(b)
+	if n == nil {
+		colon := 0
+		for i = 1; i < len(b) && !endsName[b[i]]; i++ {
+			if b[i] == ':' && colon == 0 {
+				colon = i
+			}
+		}
+		if i == len(b) {
+			return 0
+		}
+		if i == 1 || isDigit(b[1]) || b[1] == '-' || b[1] == '.' {
+			t.fail(p, at, "xml_malformed", "no element name behind <")
+			return 0
+		}
+		n = t.name(b[1:i], max(0, colon-1))
+	}
+	if b[i] == '>' && i < t.config.Markup {
+		t.open(p, at, n, false)
+		return i + 1
+	}
 	for {
 		for i < len(b) && isSpace[b[i]] {
 			i++
@@ -303,24 +308,24 @@ func (t *tokenizer) startTag(p []byte, at int) int {
 		}
 		switch b[i] {
 		case '>':
-			t.open(p, at, t.name(name, colon), false)
+			t.open(p, at, n, false)
 			return i + 1
 		case '/':
 			if i+1 == len(b) {
 				return 0
 			}
 			if b[i+1] != '>' {
-				t.fail(p, at+i, "xml_malformed", "/ inside of the tag of "+clip(name))
+				t.fail(p, at+i, "xml_malformed", "/ inside of the tag of "+clip(n.full))
 				return 0
 			}
-			t.open(p, at, t.name(name, colon), true)
+			t.open(p, at, n, true)
 			return i + 2
 		}
-		n := t.attribute(p, at+i)
-		if n == 0 {
+		k := t.attribute(p, at+i)
+		if k == 0 {
 			return 0
 		}
-		i += n
+		i += k
 	}
 }
 
@@ -397,6 +402,7 @@ func (t *tokenizer) open(p []byte, at int, n *name, empty bool) {
 			t.bind(t.intern(a.name[6:]), t.intern(a.value), depth)
 		}
 	}
+	t.follow(n)
 	if n.scope != t.scope {
 		t.resolve(n)
 	}
