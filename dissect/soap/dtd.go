@@ -116,7 +116,7 @@ func appendText(dst, p []byte, limit int) []byte {
 			break
 		}
 		end := bytes.IndexByte(p[:min(len(p), maxReference)], ';')
-		if end < 0 {
+		if end < 0 || bytes.IndexByte(p[1:end], '&') >= 0 {
 			dst = append(dst, '&')
 			p = p[1:]
 			continue
@@ -166,8 +166,14 @@ func reference(name []byte) rune {
 		}
 		r = r*base + d
 	}
-	if len(digits) == 0 || !utf8.ValidRune(r) {
+	if len(digits) == 0 || !isChar(r) {
 		return -1
 	}
 	return r
+}
+
+// isChar reports whether a character may stand in a document: XML 1.0,
+// section 2.2.
+func isChar(r rune) bool {
+	return r >= 0x20 && r <= 0xD7FF || r == '\t' || r == '\n' || r == '\r' || r >= 0xE000 && r <= 0xFFFD || r >= 0x10000 && r <= 0x10FFFF
 }

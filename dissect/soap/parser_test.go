@@ -320,6 +320,8 @@ func FuzzParser(f *testing.F) {
 	f.Add("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\x00", 1)
 	f.Add("<a b=\"\x1b>c</a>\n<d e=\"f:g\"", 1)
 	f.Add("<a b=\"\xc3\x00\x00\x01\" ", 3)
+	f.Add("<!DOCTYPE a [<!ENTITY x 'y'>\xff\xfe]><a>\xc0</a>", 1)
+	f.Add("<a><b>0&&#x0;&&#65;</b></a>", 3)
 	f.Fuzz(func(t *testing.T, doc string, size int) {
 		whole := read("text/xml", doc, 0)
 		cut := read("text/xml", doc, max(1, size%64))
