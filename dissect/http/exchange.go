@@ -11,7 +11,8 @@ import (
 // exchange is a request and its response under way.
 type exchange struct {
 	rec      *record.HTTPExchange
-	result   [2]content.Result // bodies
+	own      record.HTTPExchange // what rec points to: one allocation for both
+	result   [2]content.Result   // bodies
 	done     [2]bool
 	damaged  [2]bool // bytes are missing or the message was cut
 	answered bool    // its final response has begun
@@ -24,7 +25,8 @@ type exchange struct {
 
 // unseen stands for a request that was not captured.
 func unseen() *exchange {
-	x := &exchange{lost: true, rec: &record.HTTPExchange{}}
+	x := &exchange{lost: true}
+	x.rec = &x.own
 	x.done[dissect.ClientToServer] = true
 	return x
 }
@@ -128,6 +130,7 @@ func (x *exchange) finish(emit func(record.Record)) {
 		emit(c)
 	}
 	content.Pair(&content.Exchange{Carrier: r, Request: x.result[0], Response: x.result[1]}, emit)
+	x.result, x.secrets = [2]content.Result{}, nil // the record may be kept
 }
 
 // url makes the target absolute: RFC 9112, section 3.3.

@@ -62,14 +62,14 @@ func headEnd(b []byte, from int) int {
 	}
 }
 
-// parseHead takes a head apart: RFC 9112, sections 2 to 5.
-func parseHead(b []byte) *head {
-	h := &head{size: int64(len(b)), length: -1}
+// parse takes a head apart: RFC 9112, sections 2 to 5. What h held before is
+// forgotten.
+func (h *head) parse(b []byte) {
+	*h = head{size: int64(len(b)), length: -1}
 	h.line, h.fields = h.split(string(b), true)
 	for i := range h.fields {
 		h.note(&h.fields[i])
 	}
-	return h
 }
 
 // split cuts text into the start line, if it has one, and fields.
@@ -83,8 +83,8 @@ func (h *head) split(text string, hasLine bool) (line string, fields []record.Fi
 			end, next = len(text)-at, len(text)
 		}
 		s := text[at : at+end]
-		if strings.HasSuffix(s, "\r") {
-			s = s[:len(s)-1]
+		if n := len(s); n > 0 && s[n-1] == '\r' {
+			s = s[:n-1]
 		} else if bare < 0 {
 			bare = at
 		}
@@ -118,7 +118,8 @@ func (h *head) field(fields []record.Field, s string, at int) []record.Field {
 		return append(fields, record.Field{Name: s})
 	}
 	name := s[:colon]
-	if trimmed := strings.TrimRight(name, " \t"); trimmed != name {
+	if colon > 0 && (name[colon-1] == ' ' || name[colon-1] == '\t') {
+		trimmed := strings.TrimRight(name, " \t")
 		h.complain(at, "http_space_before_colon", "white space between the name and the colon of "+clip(trimmed)+": some peers take the field, some do not")
 		name = trimmed
 	}
@@ -128,11 +129,22 @@ func (h *head) field(fields []record.Field, s string, at int) []record.Field {
 			break
 		}
 	}
-	value := strings.Trim(s[colon+1:], " \t")
+	value := trimBlanks(s[colon+1:])
 	if strings.IndexByte(value, 0) >= 0 || strings.IndexByte(value, '\r') >= 0 {
 		h.complain(at, "http_field_control", "NUL or bare CR in the value of "+clip(name))
 	}
 	return append(fields, record.Field{Name: name, Value: record.Plain(value)})
+}
+
+// trimBlanks takes the blanks off both ends.
+func trimBlanks(s string) string {
+	for len(s) > 0 && (s[0] == ' ' || s[0] == '\t') {
+		s = s[1:]
+	}
+	for len(s) > 0 && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
+		s = s[:len(s)-1]
+	}
+	return s
 }
 
 // fold joins an obsolete continuation line: RFC 9112, section 5.2.

@@ -84,6 +84,7 @@ type dissector struct {
 	pipelines bool // a request was seen in front of the answer to another
 	doubt     bool // bytes were lost since the queue was empty
 	auth      authState
+	head      head    // the one that was read last
 	h2        *h2conn // the connection has switched to HTTP/2
 }
 

@@ -195,10 +195,14 @@ func isUpper(c byte) bool { return c >= 'A' && c <= 'Z' }
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 // isTokenByte reports whether c may stand in a token: RFC 9110, section 5.6.2.
-func isTokenByte(c byte) bool {
-	switch {
-	case c >= 'a' && c <= 'z', isUpper(c), isDigit(c):
-		return true
+func isTokenByte(c byte) bool { return token[c] }
+
+var token = func() (set [256]bool) {
+	for c := range set {
+		set[c] = c >= 'a' && c <= 'z' || isUpper(byte(c)) || isDigit(byte(c))
 	}
-	return bytes.IndexByte([]byte("!#$%&'*+-.^_`|~"), c) >= 0
-}
+	for _, c := range "!#$%&'*+-.^_`|~" {
+		set[c] = true
+	}
+	return set
+}()

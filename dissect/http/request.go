@@ -67,7 +67,8 @@ func (d *dissector) consumeHead(dir dissect.Dir, b []byte) (int, dissect.Action,
 		return 0, dissect.Continue, nil
 	}
 	s.searched, s.cutHead = 0, ""
-	h := parseHead(b[:end])
+	h := &d.head
+	h.parse(b[:end])
 	h.report(d.env, dir)
 	if dir == dissect.ClientToServer {
 		return end, d.request(h, end), nil
@@ -192,7 +193,10 @@ func (d *dissector) newRequest(h *head, method, target, version string) *exchang
 	} else if method == "CONNECT" {
 		host = target
 	}
-	r := &record.HTTPExchange{
+	x := &exchange{simple: version == "0.9"}
+	x.rec = &x.own
+	r := x.rec
+	*r = record.HTTPExchange{
 		Method: method, Target: record.FormText(target), Host: host, Version: version,
 		URL:       url(method, target, host, d.env.Conn().TLS || d.env.TLS() != nil),
 		UserAgent: h.agent, RequestType: mediaType(h.contentType), RequestHead: h.size,
@@ -201,7 +205,6 @@ func (d *dissector) newRequest(h *head, method, target, version string) *exchang
 	if r.Action == "" && h.contentType != "" {
 		r.Action = parameter(h.contentType, "action")
 	}
-	x := &exchange{rec: r, simple: version == "0.9"}
 	if h.upgrade != "" && hasToken(h.connection, "upgrade") {
 		x.upgrade = h.upgrade
 	}
