@@ -3,7 +3,6 @@ package diagnose
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"sniff/record"
 )
@@ -20,8 +19,6 @@ const (
 	slowCall = record.Seconds(5e9)
 	// bigEnvelope is the size from which an envelope is called big.
 	bigEnvelope = 10 << 20
-	// clockSlack is how far clocks may differ before it is said.
-	clockSlack = 5 * time.Minute
 )
 
 type soapObserver struct {
@@ -29,6 +26,7 @@ type soapObserver struct {
 	slow       []*record.SOAPCall
 	tls        bool
 	exchange   *record.HTTPExchange // the last one
+	clocked    bool                 // clocks were found to differ
 }
 
 func (o *soapObserver) See(r record.Record, rep *Reporter) {
@@ -63,11 +61,19 @@ func (o *soapObserver) call(c *record.SOAPCall, rep *Reporter) {
 		o.slow = append(o.slow, c)
 	}
 	o.actionMissing(c, rep)
-	o.message(c, c.Request, "request", rep)
-	o.message(c, c.Response, "response", rep)
+	x := o.carrierOf(c)
+	k := readClocks(c, x)
+	if !o.clocked {
+		k.judge(c, x, rep)
+		o.clocked = rep.Has("soap.clock")
+	}
+	o.message(c, c.Request, "request", k.server, rep)
+	o.message(c, c.Response, "response", k.client, rep)
 	o.cut(c, rep)
 	contract(c, rep)
 	rep.Explains("soap.replay", "soap.authentication")
+	rep.Explains("soap.clock", "soap.expired")
+	rep.Explains("soap.clock", "soap.authentication")
 	rep.Explains("soap.expired", "soap.authentication")
 	rep.Explains("soap.malformed", "soap.fault_client")
 	rep.Explains("soap.contract", "soap.fault_client")
@@ -77,13 +83,22 @@ func (o *soapObserver) call(c *record.SOAPCall, rep *Reporter) {
 	rep.Explains("soap.media_type", "soap.refused")
 }
 
+// carrierOf returns the exchange that carried a call, nil when another one was
+// the last.
+func (o *soapObserver) carrierOf(c *record.SOAPCall) *record.HTTPExchange {
+	if x := o.exchange; x != nil && x.Offset == c.Offset && x.Dir == c.Dir {
+		return x
+	}
+	return nil
+}
+
 // fault sorts a fault by who is at fault.
 func (o *soapObserver) fault(c *record.SOAPCall, rep *Reporter) {
 	title := fmt.Sprintf("%s failed with %s", c.Name(), c.Fault)
 	code := "soap.fault_server"
 	codes := append([]string{c.Fault.Code}, c.Fault.Subcodes...)
 	switch {
-	case has(codes, "FailedAuthentication", "InvalidSecurity", "InvalidSecurityToken", "SecurityTokenUnavailable", "FailedCheck", "Authentication"):
+	case has(codes, "FailedAuthentication", "InvalidSecurity", "InvalidSecurityToken", "SecurityTokenUnavailable", "FailedCheck", "Authentication", "MessageExpired"):
 		code = "soap.authentication"
 	case has(codes, "MustUnderstand"):
 		code = "soap.must_understand"
@@ -184,8 +199,8 @@ func refusal(c *record.SOAPCall) string {
 
 // actionMissing finds calls of SOAP 1.1 without the field that it demands.
 func (o *soapObserver) actionMissing(c *record.SOAPCall, rep *Reporter) {
-	x := o.exchange
-	if x == nil || c.Form != "soap" || c.Version != "1.1" || c.Request == nil || c.Action != "" || x.Offset != c.Offset || x.Method != "POST" || c.State == record.HTTPRequestCut {
+	x := o.carrierOf(c)
+	if x == nil || c.Form != "soap" || c.Version != "1.1" || c.Request == nil || c.Action != "" || x.Method != "POST" || c.State == record.HTTPRequestCut {
 		return
 	}
 	for _, f := range x.RequestHeaders {

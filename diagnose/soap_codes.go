@@ -155,6 +155,12 @@ func soapCodes() []Info {
 			Reference:   "WSS SOAP Message Security 1.1, section 10",
 		},
 		{
+			Code: "soap.clock", Severity: record.SeverityWarning,
+			Explanation: "Client and server do not agree on what time it is, by the Created of the request and the Date of the answer. Messages with a Timestamp or a UsernameToken expire on the way, or come from the future, and are refused although account and password are right.",
+			Advice:      "Set the clock that is wrong (NTP). When only the client's times lie in the past, look for a queue that holds messages back.",
+			Reference:   "WSS SOAP Message Security 1.1, section 10; RFC 9110, section 6.6.1",
+		},
+		{
 			Code: "soap.replay", Severity: record.SeverityError,
 			Explanation: "A nonce or MessageID that must be used once was used again: the message was replayed, or the sender makes no new ones.",
 			Advice:      "Compare the two messages and their senders. Let the service remember nonces for as long as it accepts their Created.",

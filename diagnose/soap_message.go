@@ -7,8 +7,9 @@ import (
 	"sniff/record"
 )
 
-// message judges one document by itself.
-func (o *soapObserver) message(c *record.SOAPCall, m *record.SOAPMessage, side string, rep *Reporter) {
+// message judges one document by itself. ahead is how far its receiver's clock
+// is ahead of the capture's.
+func (o *soapObserver) message(c *record.SOAPCall, m *record.SOAPMessage, side string, ahead time.Duration, rep *Reporter) {
 	if m == nil {
 		return
 	}
@@ -24,7 +25,7 @@ func (o *soapObserver) message(c *record.SOAPCall, m *record.SOAPMessage, side s
 		rep.Raise("soap.oversize", fmt.Sprintf("the %s of %s is %s long", side, c.Name(), record.Bytes(m.Size)), c)
 	}
 	if s := m.Security; s != nil {
-		o.security(c, s, side, rep)
+		o.security(c, s, side, ahead, rep)
 	}
 }
 
@@ -65,8 +66,9 @@ func (o *soapObserver) problem(c *record.SOAPCall, p record.SOAPXMLProblem, side
 	rep.Raise(code, title, c, seen)
 }
 
-// security judges a WS-Security header against capture time and transport.
-func (o *soapObserver) security(c *record.SOAPCall, s *record.SOAPSecurity, side string, rep *Reporter) {
+// security judges a WS-Security header against transport and time: capture
+// time, unless the receiver's own clock is known to differ.
+func (o *soapObserver) security(c *record.SOAPCall, s *record.SOAPSecurity, side string, ahead time.Duration, rep *Reporter) {
 	if s.PasswordType == "text" && !o.tls && c.Carrier == "http" {
 		rep.Raise("soap.password_clear", fmt.Sprintf("the password of %s went to %s in the clear", s.User, c.Endpoint), c, record.Plain("UsernameToken "+s.User))
 	}
@@ -74,13 +76,13 @@ func (o *soapObserver) security(c *record.SOAPCall, s *record.SOAPSecurity, side
 	if side == "response" {
 		seen = seen.Add(c.Latency.Duration())
 	}
+	if ahead.Abs() > clockSlack {
+		seen = seen.Add(ahead)
+	}
 	if t, err := time.Parse(time.RFC3339, s.Expires); err == nil && seen.After(t) {
 		rep.Raise("soap.expired", fmt.Sprintf("the %s of %s expired at %s, %s before it was sent", side, c.Name(), s.Expires, record.Between(t, seen)), c)
 	}
-	created := s.Created
-	if created == "" {
-		created = s.TokenCreated
-	}
+	created := createdIn(s)
 	if t, err := time.Parse(time.RFC3339, created); err == nil && t.Sub(seen) > clockSlack {
 		rep.Raise("soap.expired", fmt.Sprintf("the %s of %s was created at %s, %s in the future", side, c.Name(), created, record.Between(seen, t)), c)
 	}

@@ -59,10 +59,77 @@ func TestSOAPFindings(t *testing.T) {
 			c.Fault = &record.SOAPFault{Code: codes[0], Subcodes: codes[1:], Reason: "why"}
 		}
 	}
+	answered := func(change func(c *record.SOAPCall)) func(c *record.SOAPCall) {
+		return func(c *record.SOAPCall) {
+			c.Response = &record.SOAPMessage{}
+			change(c)
+		}
+	}
+	problem := func(code, detail string) []record.Record {
+		return call(200, answered(func(c *record.SOAPCall) {
+			c.Request.Problems = []record.SOAPXMLProblem{{Code: code, Detail: detail, Line: 3, Column: 7, Near: "<a>&</a>"}}
+		}))
+	}
+	raised := map[string]bool{}
+	defer func() {
+		for _, i := range soapCodes() {
+			if !raised[i.Code] && !t.Failed() {
+				t.Errorf("no case raises %s", i.Code)
+			}
+		}
+	}()
 	for _, c := range []struct {
 		name, code, title string
 		records           []record.Record
 	}{
+		{"must understand", "soap.must_understand", "mandatory headers: Security", call(500, func(c *record.SOAPCall) {
+			fault("MustUnderstand")(c)
+			c.Request.Headers = []record.SOAPHeader{{Name: "Trace"}, {Name: "Security", MustUnderstand: true}}
+		})},
+		{"version", "soap.version_mismatch", "Pay failed with VersionMismatch", call(500, fault("VersionMismatch"))},
+		{"fault with 200", "soap.fault_with_success", "came with HTTP status 200", call(200, func(c *record.SOAPCall) {
+			fault("Server")(c)
+			c.StatusMisfit = "fault with status 200"
+		})},
+		{"result with 500", "soap.result_with_error", "HTTP 500 and a result", call(500, answered(func(*record.SOAPCall) {}))},
+		{"empty", "soap.no_soap_answer", "HTTP 500: empty answer", call(500, func(c *record.SOAPCall) { c.StatusMisfit = "empty answer" })},
+		{"401", "soap.refused", "the credentials are missing or do not do", call(401, func(*record.SOAPCall) {})},
+		{"403", "soap.refused", "the credentials are missing or do not do", call(403, func(*record.SOAPCall) {})},
+		{"404", "soap.refused", "there is no service at http://ws.example/s", call(404, func(*record.SOAPCall) {})},
+		{"405", "soap.refused", "there is no service at http://ws.example/s", call(405, func(*record.SOAPCall) {})},
+		{"413", "soap.refused", "the call's 100 B are too much", call(413, func(*record.SOAPCall) {})},
+		{"502", "soap.gateway", "HTTP 502", call(502, func(*record.SOAPCall) {})},
+		{"503", "soap.gateway", "HTTP 503", call(503, func(*record.SOAPCall) {})},
+		{"cut", "soap.cut", "the response to Pay ends after 50 B", call(200, func(c *record.SOAPCall) {
+			c.State, c.Response = record.HTTPResponseCut, &record.SOAPMessage{Size: 50, Content: &record.Content{}}
+		})},
+		{"cut request", "soap.cut", "the request of Pay ends after 100 B", call(0, func(c *record.SOAPCall) { c.State = record.HTTPRequestCut })},
+		{"malformed", "soap.malformed", "the request of Pay: end tag b (line 3, column 7)", problem("xml_malformed", "end tag b")},
+		{"encoding", "soap.encoding", "byte 0xE9", problem("xml_encoding", "byte 0xE9 is no UTF-8, although utf-8 was declared")},
+		{"namespace", "soap.namespace", "neither SOAP", problem("soap_namespace", "neither SOAP 1.1's nor 1.2's")},
+		{"declared type", "soap.media_type", "text/plain", problem("soap_media_type", "an envelope sent as text/plain")},
+		{"dtd", "soap.dtd", "document type", problem("xml_dtd", "document type declaration")},
+		{"depth", "soap.limits", "deeper", problem("xml_too_deep", "elements nest deeper than 512")},
+		{"replay", "soap.replay", "Pay repeats the nonce of Pay, 3.00 s later", call(200, answered(func(c *record.SOAPCall) {
+			c.Replayed = &record.SOAPLink{Operation: "Pay", By: "nonce", After: 3e9}
+		}))},
+		{"password", "soap.password_clear", "the password of bob went to http://ws.example/s in the clear", call(200, answered(func(c *record.SOAPCall) {
+			c.Request.Security = &record.SOAPSecurity{User: "bob", PasswordType: "text"}
+		}))},
+		{"unknown operation", "soap.contract_operation", "no operation Pay", call(200, answered(func(c *record.SOAPCall) {
+			c.Contract = &record.SOAPContract{Deviations: []record.SOAPDeviation{{Code: "unknown_operation", Message: "request", Detail: "no operation Pay"}}}
+		}))},
+		{"oversize", "soap.oversize", "the request of Pay is 20 MB long", call(200, answered(func(c *record.SOAPCall) { c.Request.Size = 20e6 }))},
+		{"slow network", "soap.slow", "", call(200, answered(func(c *record.SOAPCall) { c.Latency, c.Receiving = 8e9, 7e9 }))},
+		{"future", "soap.expired", "2h00m in the future", call(200, answered(func(c *record.SOAPCall) {
+			c.Request.Security = &record.SOAPSecurity{Created: "2026-01-01T14:00:00Z"}
+		}))},
+		{"clock", "soap.clock", "are 2h00m apart: the client's is 2h00m behind the capture's, the server's agrees with the capture's",
+			dated(call(500, func(c *record.SOAPCall) {
+				fault("Sender", "MessageExpired")(c)
+				c.Request.Security = &record.SOAPSecurity{Created: "2026-01-01T10:00:00Z", Expires: "2026-01-01T10:05:00Z"}
+			}), "Thu, 01 Jan 2026 12:00:00 GMT")},
+		{"server's clock", "soap.clock", "is 1h00m ahead of the capture's", dated(call(200, answered(func(*record.SOAPCall) {})), "Thu, 01 Jan 2026 13:00:00 GMT")},
 		{"server", "soap.fault_server", "Pay failed with Server: why", call(500, fault("Server"))},
 		{"client", "soap.fault_client", "Pay failed with Sender: why", call(400, fault("Sender"))},
 		{"login", "soap.authentication", "FailedAuthentication", call(500, fault("Sender", "FailedAuthentication"))},
@@ -100,6 +167,7 @@ func TestSOAPFindings(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			found := judgeHTTP(t, closed(), c.records...)
+			raised[c.code] = true
 			if !slices.ContainsFunc(found, func(f *record.Finding) bool {
 				return f.Code == c.code && strings.Contains(f.Title, c.title)
 			}) {
@@ -109,6 +177,39 @@ func TestSOAPFindings(t *testing.T) {
 				t.Errorf("no %s with %q", c.code, c.title)
 			}
 		})
+	}
+}
+
+// dated gives the answer of an exchange a Date, a second after the call.
+func dated(records []record.Record, date string) []record.Record {
+	x := records[0].(*record.HTTPExchange)
+	x.Answer.Time = soapTime.Add(time.Second)
+	x.ResponseHeaders = []record.Field{{Name: "Date", Value: record.Plain(date)}}
+	return records
+}
+
+// TestSOAPClock: a clock that differs is the cause of a message that expired,
+// and a capture whose own clock is wrong expires nothing.
+func TestSOAPClock(t *testing.T) {
+	late := func(created, expires, date string) []record.Record {
+		return dated(call(500, func(c *record.SOAPCall) {
+			c.Response = &record.SOAPMessage{}
+			c.Fault = &record.SOAPFault{Code: "Sender", Subcodes: []string{"FailedAuthentication"}}
+			c.Request.Security = &record.SOAPSecurity{Created: created, Expires: expires}
+		}), date)
+	}
+	causes := map[string]string{}
+	for _, f := range judgeHTTP(t, closed(), late("2026-01-01T10:00:00Z", "2026-01-01T10:05:00Z", "Thu, 01 Jan 2026 12:00:01 GMT")...) {
+		causes[f.Code] = f.Cause
+	}
+	if causes["soap.expired"] != "soap.clock" || causes["soap.authentication"] != "soap.clock" {
+		t.Errorf("the clocks explain nothing: %v", causes)
+	}
+	// Both peers agree; the machine that captured is three hours behind.
+	for _, f := range judgeHTTP(t, closed(), late("2026-01-01T15:00:00Z", "2026-01-01T15:05:00Z", "Thu, 01 Jan 2026 15:00:01 GMT")...) {
+		if f.Code == "soap.clock" || f.Code == "soap.expired" {
+			t.Errorf("peers that agree: %s: %s", f.Code, f.Title)
+		}
 	}
 }
 
