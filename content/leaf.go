@@ -153,6 +153,10 @@ func (l *leaf) close(complete bool) {
 	l.c.SHA256 = l.digest(l.sha256)
 	l.c.SHA1 = l.digest(l.sha1)
 	l.c.MD5 = l.digest(l.md5)
+	if len(l.c.Kept) > 0 && l.c.Charset != "" && strings.HasPrefix(l.c.MediaType, "text/") && !strings.HasSuffix(l.c.MediaType, "xml") {
+		// What is kept is kept to be read. XML says its charset itself.
+		l.c.Kept = []byte(decodeBytes(string(l.c.Kept), l.c.Charset))
+	}
 	for _, t := range l.texts {
 		t.close(complete)
 	}

@@ -32,8 +32,8 @@ type Content struct {
 	// MoreParts are parts past the limit: their bytes were passed over.
 	MoreParts int `json:"more_parts,omitempty" doc:"parts past the limit, not listed"`
 
-	// Kept holds the first bytes of the decoded content when the content
-	// reader was configured to keep them (sniff show does).
+	// Kept holds the first bytes of the decoded content, text in UTF-8, when
+	// the content reader was configured to keep them (sniff show does).
 	Kept []byte `json:"-"`
 	// Shown is set by Reveal: Kept may be shown with the secrets in it.
 	Shown Shown `json:"-"`

@@ -3,6 +3,7 @@ package record
 import (
 	"bytes"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -39,9 +40,25 @@ func FormText(s string) Text {
 	return t
 }
 
+// foldContent returns what a dialogue shows of a body: the header fields of a
+// mail message, the text of anything else.
+func foldContent(c *Content) []string {
+	if c.Message == nil {
+		return foldBody(c)
+	}
+	var lines []string
+	for _, f := range c.Message.Fields {
+		lines = append(lines, wrapText(f.Name+": ", f.Value, "").String())
+	}
+	if n := c.Message.MoreFields; n > 0 {
+		lines = append(lines, "… "+strconv.Itoa(n)+" more fields")
+	}
+	return lines
+}
+
 // foldBody returns the kept bytes of a body as lines, secrets masked: XML
 // indented, other text as it stands, nothing for anything that is no text.
-func foldBody(c *Content, mediaType string) []string {
+func foldBody(c *Content) []string {
 	text := keptText(c.Kept)
 	if text == "" {
 		return nil
@@ -51,7 +68,7 @@ func foldBody(c *Content, mediaType string) []string {
 		lines = indentXML(text, bool(c.Shown))
 	} else {
 		if !c.Shown {
-			text = BodyText(text, mediaType).String()
+			text = BodyText(text, c.MediaType).String()
 		}
 		lines = strings.Split(strings.TrimRight(text, "\r\n"), "\n")
 		for i := range lines {

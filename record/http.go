@@ -202,11 +202,10 @@ const maxPartLines = 20
 
 // appendBody adds a line for a body and each of its parts: what it is, with
 // its text folded.
-func appendBody(lines []Line, at time.Time, d Dir, c *Content, mediaType string) []Line {
+func appendBody(lines []Line, at time.Time, d Dir, c *Content, what string) []Line {
 	if c == nil {
 		return lines
 	}
-	what := mediaType
 	if what == "" {
 		what = c.Detected
 	}
@@ -217,16 +216,35 @@ func appendBody(lines []Line, at time.Time, d Dir, c *Content, mediaType string)
 	if c.Partial {
 		text += ", not whole"
 	}
-	lines = append(lines, Line{Time: at, Dir: d, Text: Plain("[" + text + "]"), Fold: foldBody(c, mediaType)})
+	lines = append(lines, Line{Time: at, Dir: d, Text: Plain("[" + text + "]"), Fold: foldContent(c)})
+	return appendParts(lines, at, d, c)
+}
+
+// appendParts adds the MIME parts of a body. What only holds others together
+// has no line of its own.
+func appendParts(lines []Line, at time.Time, d Dir, c *Content) []Line {
 	for i, part := range c.Parts {
 		if i == maxPartLines {
 			return append(lines, Line{Time: at, Dir: d, Text: Plain("[" + strconv.Itoa(len(c.Parts)-i) + " more parts]")})
 		}
-		kind := part.MediaType
-		if part.ID != "" {
-			kind += " <" + part.ID + ">"
+		if len(part.Parts) > 0 && part.Message == nil {
+			lines = appendParts(lines, at, d, part)
+			continue
 		}
-		lines = appendBody(lines, at, d, part, "part "+part.Path+" "+kind)
+		what := part.MediaType
+		if what == "" {
+			what = part.Detected
+		}
+		if part.Path != "" {
+			what = "part " + part.Path + " " + what
+		}
+		if part.ID != "" {
+			what += " <" + part.ID + ">"
+		}
+		if part.Name != "" {
+			what += " " + strconv.Quote(part.Name)
+		}
+		lines = appendBody(lines, at, d, part, strings.TrimSpace(what))
 	}
 	return lines
 }

@@ -190,10 +190,11 @@ func (m *SMTPMessage) Lines() []Line {
 		if m.Partial {
 			l.Text = Plain("(message, " + Bytes(m.Size) + " seen, parts of it are missing)")
 		}
-		if m.Content != nil && len(m.Content.Kept) > 0 {
-			l.Fold = foldBody(m.Content, "message/rfc822")
-		}
 		lines = append(lines, l)
+		if m.Content != nil {
+			lines[0].Fold = foldContent(m.Content)
+			lines = appendParts(lines, m.DataAt, ClientToServer, m.Content)
+		}
 		last = m.DataAt
 		if m.Transfer == "DATA" && !m.DataEnd.IsZero() {
 			lines = append(lines, Line{Time: m.DataEnd, Dir: ClientToServer, Text: Plain(".")})

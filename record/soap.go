@@ -274,10 +274,6 @@ func (c *SOAPCall) Tell(o *Outline) {
 // here.
 func (c *SOAPCall) Lines() []Line {
 	var lines []Line
-	if c.Carrier != "http" && c.Request != nil && c.Request.Content != nil {
-		lines = append(lines, Line{Time: c.Time, Dir: ClientToServer, Text: Plain("[" + c.Name() + ", " + Bytes(c.Request.Size) + "]"),
-			Fold: foldBody(c.Request.Content, c.Request.Content.MediaType)})
-	}
 	at := c.Time.Add(c.Latency.Duration())
 	lines = append(lines, Line{Time: at, Note: true, Text: Plain(c.Summary())})
 	for _, m := range []*SOAPMessage{c.Request, c.Response} {

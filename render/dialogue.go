@@ -31,9 +31,17 @@ type Dialogue struct {
 // talk is the dialogue of one session as it is collected.
 type talk struct {
 	session  *record.Session
-	lines    []record.Line
+	lines    []said
 	findings []*record.Finding
 	cut      int
+}
+
+// said is one line of a dialogue, or what stands beside one.
+type said struct {
+	record.Line
+	// beside: it was not said, but made of the record with the same time, and
+	// stands behind what was said then.
+	beside bool
 }
 
 const (
@@ -70,28 +78,32 @@ func (d *Dialogue) Write(r record.Record) error {
 		t.findings = append(t.findings, r)
 		return nil
 	case *record.Anomaly:
-		t.add(record.Line{Time: r.Time, Note: true, Text: record.Plain("anomaly: " + r.Summary())})
+		t.note(r.Time, "anomaly: "+r.Summary())
 		return nil
 	}
 	if s, ok := r.(record.Speaker); ok {
-		t.add(s.Lines()...)
+		for _, l := range s.Lines() {
+			t.add(said{Line: l})
+		}
 		return nil
 	}
 	switch r.Kind() {
 	case record.KindTLSHandshake, record.KindCredential, record.KindFTPTransfer, record.KindSFTPTransfer, record.KindFile:
-		t.add(record.Line{Time: h.Time, Note: true, Text: record.Plain(strings.ReplaceAll(string(r.Kind()), ".", " ") + ": " + r.Summary())})
+		t.note(h.Time, strings.ReplaceAll(string(r.Kind()), ".", " ")+": "+r.Summary())
 	}
 	return nil
 }
 
-func (t *talk) add(lines ...record.Line) {
-	for _, l := range lines {
-		if len(t.lines) >= maxLines {
-			t.cut++
-			continue
-		}
-		t.lines = append(t.lines, l)
+func (t *talk) add(l said) {
+	if len(t.lines) >= maxLines {
+		t.cut++
+		return
 	}
+	t.lines = append(t.lines, l)
+}
+
+func (t *talk) note(at time.Time, text string) {
+	t.add(said{Line: record.Line{Time: at, Note: true, Text: record.Plain(text)}, beside: true})
 }
 
 // Close writes the dialogues.
@@ -130,7 +142,15 @@ func (d *Dialogue) talk(t *talk) {
 
 	// Records come in the order in which they were complete; the dialogue
 	// wants the order in which things were said.
-	slices.SortStableFunc(t.lines, func(a, b record.Line) int { return a.Time.Compare(b.Time) })
+	slices.SortStableFunc(t.lines, func(a, b said) int {
+		if c := a.Time.Compare(b.Time); c != 0 || a.beside == b.beside {
+			return c
+		}
+		if b.beside {
+			return -1
+		}
+		return 1
+	})
 	findings := slices.Clone(t.findings)
 	last := ""
 	for i, l := range t.lines {
@@ -140,7 +160,7 @@ func (d *Dialogue) talk(t *talk) {
 		} else {
 			last = at
 		}
-		d.line(at, l)
+		d.line(at, l.Line)
 		var next time.Time
 		if i+1 < len(t.lines) {
 			next = t.lines[i+1].Time

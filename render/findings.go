@@ -31,14 +31,54 @@ func (t *Findings) Write(r record.Record) error {
 	return nil
 }
 
-// bySeverity orders findings, the most severe first.
-func bySeverity(list []*record.Finding) {
-	slices.SortStableFunc(list, func(a, b *record.Finding) int { return b.Severity.Level() - a.Severity.Level() })
+// rank orders findings: the most severe first, but each symptom right behind
+// the finding of its session that explains it, however severe the symptom is.
+func rank(list []*record.Finding) []*record.Finding {
+	type place struct{ session, code string }
+	causes := map[place]bool{}
+	for _, f := range list {
+		causes[place{f.Session, f.Code}] = true
+	}
+	symptoms := map[place][]*record.Finding{}
+	worst := map[place]int{}
+	var roots []*record.Finding
+	for _, f := range list {
+		cause := place{f.Session, f.Cause}
+		if f.Cause == "" || f.Cause == f.Code || !causes[cause] {
+			roots = append(roots, f)
+			continue
+		}
+		symptoms[cause] = append(symptoms[cause], f)
+		worst[cause] = max(worst[cause], f.Severity.Level())
+	}
+	level := func(f *record.Finding) int { return max(f.Severity.Level(), worst[place{f.Session, f.Code}]) }
+	slices.SortStableFunc(roots, func(a, b *record.Finding) int { return level(b) - level(a) })
+	ranked := make([]*record.Finding, 0, len(list))
+	var put func(f *record.Finding)
+	put = func(f *record.Finding) {
+		ranked = append(ranked, f)
+		at := place{f.Session, f.Code}
+		next := symptoms[at]
+		delete(symptoms, at) // behind the first of several with one code
+		for _, s := range next {
+			put(s)
+		}
+	}
+	for _, f := range roots {
+		put(f)
+	}
+	for _, f := range list { // those that explain each other have no root
+		if at := (place{f.Session, f.Cause}); symptoms[at] != nil {
+			ranked = append(ranked, symptoms[at]...)
+			delete(symptoms, at)
+		}
+	}
+	return ranked
 }
 
 // Close writes the groups.
 func (t *Findings) Close() error {
-	bySeverity(t.list)
+	t.list = rank(t.list)
 	if len(t.list) == 0 {
 		fmt.Fprintln(t.w, "no findings")
 		return t.w.Flush()

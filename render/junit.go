@@ -62,7 +62,7 @@ type (
 // Close writes the report. Without findings it has one case, which passed:
 // some systems take a report without cases for a failure.
 func (j *JUnit) Close() error {
-	bySeverity(j.list)
+	j.list = rank(j.list)
 	suite := junitSuite{Name: "findings"}
 	for _, f := range j.list {
 		if j.style.Reveal {

@@ -103,7 +103,7 @@ type (
 
 // Close writes the log.
 func (s *SARIF) Close() error {
-	bySeverity(s.list)
+	s.list = rank(s.list)
 	run := sarifRun{Tool: sarifTool{sarifDriver{Name: "sniff", Rules: []sarifRule{}}}, Results: []sarifResult{}}
 	for _, name := range s.files {
 		run.Artifacts = append(run.Artifacts, sarifArtifact{sarifURI{fileURI(name)}})

@@ -164,8 +164,7 @@ func (t *Table) Close() error {
 	}
 	if len(t.findings) > 0 {
 		fmt.Fprintf(t.w, "\n%s\n", t.style.paint(bold, "Findings"))
-		slices.SortStableFunc(t.findings, func(a, b *record.Finding) int { return b.Severity.Level() - a.Severity.Level() })
-		for i, f := range t.findings {
+		for i, f := range rank(t.findings) {
 			if i == maxShownFindings {
 				fmt.Fprintf(t.w, "… and %d more; `sniff findings` lists all\n", len(t.findings)-i)
 				break

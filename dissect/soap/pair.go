@@ -47,6 +47,9 @@ func (l *load) Pair(x *content.Exchange, emit func(record.Record)) {
 		overHTTP(c, r, req, resp)
 	default:
 		c.Carrier = "smtp"
+		if m, ok := r.(*record.SMTPMessage); ok && !m.DataAt.IsZero() {
+			c.Time = m.DataAt // not when its envelope was given
+		}
 		if req != nil && req.dir == record.ServerToClient {
 			c.Carrier = string(r.Kind())
 		}
