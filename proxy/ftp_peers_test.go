@@ -84,6 +84,9 @@ func startProcess(t *testing.T, addr string, name string, args ...string) {
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
+		if t.Failed() && out.Len() > 0 {
+			t.Logf("%s: %.4000s", name, out.String())
+		}
 	})
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		c, err := net.Dial("tcp", addr)
