@@ -2,7 +2,8 @@
 1.1) and 8012 (SOAP 1.2), Python's XML-RPC on 8020, a mail server on 25, and on 8030 a plain web
 server with the answers that real services give when something else fails:
 an error page, a gzipped and a chunked envelope, 202 for a one-way call, 401,
-and 202 with the answer posted to ReplyTo a moment later."""
+202 with the answer posted to ReplyTo a moment later, a WDDX packet, and a fault
+for a message that has expired."""
 
 import gzip
 import logging
@@ -63,6 +64,25 @@ ANSWER = (
     '<GetQuoteResponse xmlns="urn:stock.example"><GetQuoteResult>172.5</GetQuoteResult></GetQuoteResponse>'
     "</s:Body></s:Envelope>\n"
 ).encode()
+
+
+WDDX = (
+    b"<?xml version='1.0'?><wddxPacket version='1.0'><header/><data><struct>"
+    b"<var name='symbol'><string>IBM</string></var><var name='quote'><number>172.5</number></var>"
+    b"<var name='open'><boolean value='true'/></var></struct></data></wddxPacket>"
+)
+
+EXPIRED = (
+    b'<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><s:Fault>'
+    b'<faultcode xmlns:w="http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd">w:MessageExpired</faultcode>'
+    b"<faultstring>The message has expired</faultstring></s:Fault></s:Body></s:Envelope>"
+)
+
+
+def expired(call):
+    """Tells whether the Timestamp of a message lies in the past."""
+    expires = re.search(rb"Expires>([^<]*)<", call).group(1).decode()
+    return expires < time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 WSA = "http://www.w3.org/2005/08/addressing"
@@ -127,6 +147,10 @@ class Front(BaseHTTPRequestHandler):
             self.reply(200, "text/xml; charset=utf-8", gzip.compress(ANSWER, mtime=0), Content_Encoding="gzip")
         elif self.path == "/oneway":
             self.reply(202, "", b"")
+        elif self.path == "/wddx":
+            self.reply(200, "text/xml", WDDX)
+        elif self.path == "/secure" and expired(call):
+            self.reply(500, "text/xml", EXPIRED)
         elif self.path == "/cut":
             self.send_response(200)
             self.send_header("Content-Type", "text/xml")
