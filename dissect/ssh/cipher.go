@@ -107,6 +107,7 @@ func newOpener(s *secrets, cipherName, macName string, dir int) (o opener, note 
 	}
 	m.block = block.BlockSize()
 	if strings.Contains(cipherName, "-ctr") {
+		m.ctr, m.iv = block, iv
 		m.crypt = cipher.NewCTR(block, iv).XORKeyStream
 	} else {
 		m.crypt = cipher.NewCBCDecrypter(block, iv).CryptBlocks
@@ -127,6 +128,10 @@ func plausible(length uint32, within, block int) error {
 // 1.5).
 type macOpener struct {
 	crypt  func(dst, src []byte)
+	ctr    cipher.Block // nil with other modes
+	iv     []byte       // the counter's first value
+	spent  uint64       // blocks of keystream that packets have used
+	words  []keyWord    // for a search
 	block  int
 	mac    packetMAC // nil: not verified
 	tag    int
@@ -170,6 +175,7 @@ func (o *macOpener) open(seq uint32, b []byte) ([]byte, error) {
 		}
 		o.plain = append(o.plain[:0], body...)
 		o.crypt(o.plain[4:], body[4:])
+		o.spent += uint64((len(body) - 4) / o.block)
 		return o.plain, nil
 	}
 	o.plain = append(o.plain[:0], o.first[:o.block]...)
@@ -179,7 +185,118 @@ func (o *macOpener) open(seq uint32, b []byte) ([]byte, error) {
 	if !o.verify(seq, o.plain, tag) {
 		return nil, errTag
 	}
+	o.spent += uint64(len(body) / o.block)
 	return o.plain, nil
+}
+
+func (o *macOpener) resumable(sized bool) bool { return sized && o.ctr != nil && o.mac != nil }
+
+func (o *macOpener) least() int {
+	if o.etm {
+		return 4 + o.block + o.tag
+	}
+	return 16 + o.tag
+}
+
+// spentAt is how much of the keystream is spent at a place. ok is false where no
+// packet can begin.
+func (o *macOpener) spentAt(at place) (blocks uint64, ok bool) {
+	beside := o.tag // what is not encrypted of a packet
+	if o.etm {
+		beside += 4
+	}
+	n := at.bytes - int64(at.packets)*int64(beside)
+	return o.spent + uint64(n)/uint64(o.block), n >= 0 && n%int64(o.block) == 0
+}
+
+// counter is the iv so many blocks on.
+func (o *macOpener) counter(blocks uint64) [16]byte {
+	var c [16]byte
+	n := copy(c[:], o.iv)
+	low := c[n-8 : n]
+	was := binary.BigEndian.Uint64(low)
+	binary.BigEndian.PutUint64(low, was+blocks)
+	if was+blocks < was {
+		for i := n - 9; i >= 0; i-- {
+			if c[i]++; c[i] != 0 {
+				break
+			}
+		}
+	}
+	return c
+}
+
+func (o *macOpener) candidates(dst []candidate, at place, seq uint32, head []byte) ([]candidate, int) {
+	if o.etm {
+		size, err := o.size(seq, head)
+		return appendClear(dst, at, size, err)
+	}
+	// Packets end with blocks, so only every so many of them fit the bytes.
+	step, n := uint32(1), uint32(1)
+	for int(step)*o.tag%o.block != 0 {
+		step++
+	}
+	for ; n <= step; n++ {
+		if _, ok := o.spentAt(place{n, at.bytes}); ok {
+			break
+		}
+	}
+	if n > step {
+		return dst, 1
+	}
+	work := 1
+	sealed := binary.BigEndian.Uint32(head)
+	for ; n <= at.packets; n += step {
+		blocks, _ := o.spentAt(place{n, at.bytes})
+		length := sealed ^ o.wordAt(blocks)
+		if work += 2; length <= maxFound && plausible(length, 4, o.block) == nil {
+			dst = append(dst, candidate{size: 4 + int(length) + o.tag, first: n, limit: n})
+		}
+	}
+	return dst, work
+}
+
+// keyWord is the beginning of a block of keystream.
+type keyWord struct {
+	block uint64
+	word  uint32
+	known bool
+}
+
+// wordAt is the first word of the keystream so many blocks on. A search asks
+// for the same ones again and again.
+func (o *macOpener) wordAt(blocks uint64) uint32 {
+	if o.words == nil {
+		o.words = make([]keyWord, 1<<14)
+	}
+	w := &o.words[blocks%uint64(len(o.words))]
+	if !w.known || w.block != blocks {
+		o.first = o.counter(blocks)
+		o.ctr.Encrypt(o.first[:], o.first[:])
+		*w = keyWord{blocks, binary.BigEndian.Uint32(o.first[:]), true}
+	}
+	return w.word
+}
+
+func (o *macOpener) openAt(at place, seq uint32, b []byte) ([]byte, error) {
+	blocks, ok := o.spentAt(at)
+	if !ok || o.etm && !o.verify(seq, b[:len(b)-o.tag], b[len(b)-o.tag:]) {
+		return nil, errTag
+	}
+	counter := o.counter(blocks)
+	o.crypt = cipher.NewCTR(o.ctr, counter[:o.block]).XORKeyStream
+	if o.opened = !o.etm; o.opened {
+		o.crypt(o.first[:o.block], b[:o.block])
+	}
+	before := o.spent
+	o.spent = blocks
+	plain, err := o.open(seq, b)
+	if err != nil {
+		o.spent = before
+		return nil, err
+	}
+	o.words = nil
+	return plain, nil
 }
 
 // verify checks the MAC of a packet; a MAC may be cut.
@@ -220,12 +337,36 @@ func (o *gcmOpener) open(_ uint32, b []byte) ([]byte, error) {
 	return out, nil
 }
 
+func (o *gcmOpener) resumable(bool) bool { return true }
+
+func (o *gcmOpener) least() int { return 4 + 16 + 16 }
+
+func (o *gcmOpener) candidates(dst []candidate, at place, seq uint32, head []byte) ([]candidate, int) {
+	size, err := o.size(seq, head)
+	return appendClear(dst, at, size, err)
+}
+
+func (o *gcmOpener) openAt(at place, seq uint32, b []byte) ([]byte, error) {
+	before := o.nonce
+	binary.BigEndian.PutUint64(o.nonce[4:], binary.BigEndian.Uint64(o.nonce[4:])+uint64(at.packets))
+	plain, err := o.open(seq, b)
+	if err != nil {
+		o.nonce = before
+	}
+	return plain, err
+}
+
 // chachaOpener undoes chacha20-poly1305@openssh.com (OpenSSH's
 // PROTOCOL.chacha20poly1305): one key for the length, one for the rest, and
 // the sequence number as nonce.
 type chachaOpener struct {
 	main, head [32]byte
 	plain      []byte
+
+	// Keystreams of the lengths of packets from a number on, for a search that
+	// tries each of them at every place.
+	heads []uint32
+	from  uint32
 }
 
 func (o *chachaOpener) stream(key *[32]byte, seq uint32) (*chacha20.Cipher, error) {
@@ -279,3 +420,33 @@ func (o *chachaOpener) open(seq uint32, b []byte) ([]byte, error) {
 	c.XORKeyStream(o.plain[4:], body[4:])
 	return o.plain, nil
 }
+
+func (o *chachaOpener) resumable(bool) bool { return true }
+
+func (o *chachaOpener) least() int { return 4 + 8 + poly1305.TagSize }
+
+func (o *chachaOpener) candidates(dst []candidate, at place, seq uint32, head []byte) ([]candidate, int) {
+	if o.from != seq {
+		o.heads, o.from = o.heads[:0], seq
+	}
+	for n := uint32(len(o.heads)); n <= at.packets; n++ {
+		var zero [4]byte
+		stream, err := o.length(seq+n, zero[:])
+		if err != nil {
+			return dst, 1
+		}
+		o.heads = append(o.heads, binary.BigEndian.Uint32(stream[:]))
+	}
+	sealed := binary.BigEndian.Uint32(head)
+	for n, stream := range o.heads[:at.packets+1] {
+		// This is tried millions of times: nearly all lengths are too large.
+		length := sealed ^ stream
+		if length > maxFound || n == 0 || plausible(length, 0, 8) != nil {
+			continue
+		}
+		dst = append(dst, candidate{size: 4 + int(length) + poly1305.TagSize, first: uint32(n), limit: uint32(n)})
+	}
+	return dst, 1 + int(at.packets)
+}
+
+func (o *chachaOpener) openAt(_ place, seq uint32, b []byte) ([]byte, error) { return o.open(seq, b) }

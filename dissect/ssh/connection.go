@@ -184,6 +184,14 @@ func (c *connection) blinded(dir dissect.Dir) {
 	}
 }
 
+// holed says that packets of a direction are missing. Which channels they
+// belonged to is not known.
+func (c *connection) holed(dir dissect.Dir) {
+	for _, ch := range c.order {
+		ch.holed(dir)
+	}
+}
+
 // finish ends the channels that are open when the connection ends.
 func (c *connection) finish(d *dissector, end, by string) {
 	for len(c.order) > 0 {

@@ -31,9 +31,13 @@ type way struct {
 	seq         uint32
 	compression string
 	inflate     *inflater
-	dark        bool  // decryption has ended
-	unread      int64 // bytes behind that
+	search      *search // behind a hole
+	work        int     // of all searches
+	dark        bool    // decryption has ended
 }
+
+// delayed is the compression that begins behind the login.
+const delayed = "zlib@openssh.com"
 
 type wayKeys struct {
 	opener      opener
@@ -89,7 +93,7 @@ func (c *decryption) prepare() (note string, err error) {
 		{n.CipherC2S, n.MACC2S, n.CompressionC2S}, {n.CipherS2C, n.MACS2C, n.CompressionS2C},
 	} {
 		switch way.compression {
-		case "none", "zlib", "zlib@openssh.com":
+		case "none", "zlib", delayed:
 		default:
 			return "", fmt.Errorf("compression %s is not known", way.compression)
 		}
@@ -131,7 +135,7 @@ func (d *dissector) unseal(dir dissect.Dir, at record.Stamp) bool {
 	}
 	w.opener, w.compression, w.next = w.next.opener, w.next.compression, nil
 	w.inflate = nil
-	if w.compression == "zlib" || w.compression == "zlib@openssh.com" && c.login.done {
+	if w.compression == "zlib" || w.compression == delayed && c.login.done {
 		w.inflate = &inflater{}
 	}
 	if !c.began {
@@ -163,16 +167,17 @@ func (d *dissector) strictNow() bool { return d.hs.strict() }
 // consumeOpened takes one packet out of its encryption.
 func (d *dissector) consumeOpened(dir dissect.Dir, b []byte) int {
 	w := &d.dec.ways[dir]
-	if w.dark {
-		w.unread += int64(len(b))
+	switch {
+	case w.dark:
 		return len(b)
+	case w.search != nil:
+		return d.resume(dir, b)
 	}
 	at := d.env.At(0)
 	payload, size, err := w.packet(b)
 	switch {
 	case err != nil:
 		d.darken(dir, at, err)
-		w.unread += int64(len(b))
 		return len(b)
 	case size == 0:
 		return 0
@@ -193,46 +198,41 @@ func (w *way) packet(b []byte) (payload []byte, size int, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
+	payload, err = w.payload(plain)
+	return payload, size, err
+}
+
+// payload takes the message out of an opened packet.
+func (w *way) payload(plain []byte) ([]byte, error) {
 	padding := int(plain[4])
 	if len(plain)-5-padding < 1 {
-		return nil, 0, errPadding
+		return nil, errPadding
 	}
-	payload = plain[5 : len(plain)-padding]
+	payload := plain[5 : len(plain)-padding]
 	if w.inflate != nil {
+		var err error
 		if payload, err = w.inflate.packet(payload); err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		if len(payload) == 0 {
-			return nil, 0, errInflate
+			return nil, errInflate
 		}
 	}
 	w.seq++
-	return payload, size, nil
+	return payload, nil
 }
 
 // darken ends the decryption of a direction: behind a packet that does not fit
 // nothing can be trusted.
 func (d *dissector) darken(dir dissect.Dir, at record.Stamp, why error) {
 	w := &d.dec.ways[dir]
-	w.dark, w.inflate = true, nil
+	w.dark, w.inflate, w.search = true, nil, nil
 	code := "ssh_decryption_ended"
 	if errors.Is(why, errTag) {
 		code = "ssh_mac_failure"
 	}
 	d.violate(code, dir, at, fmt.Sprintf("what the %s sends is not decrypted from here on: %s", dir, why))
 	d.dec.conn.blinded(dir)
-}
-
-// gapOpened ends the decryption of a direction at a hole: sequence numbers and
-// keystream are lost with the packets.
-func (d *dissector) gapOpened(dir dissect.Dir, n int64) {
-	w := &d.dec.ways[dir]
-	if n > 0 {
-		w.unread += n
-	}
-	if !w.dark {
-		d.darken(dir, d.env.At(0), errors.New("part of it was not captured"))
-	}
 }
 
 // opened takes one decrypted message.
@@ -264,6 +264,7 @@ func (d *dissector) opened(dir dissect.Dir, p []byte, at record.Stamp) {
 	case t < 80:
 		c.login.message(d, dir, p, at)
 	default:
+		c.login.passed(d, dir, at)
 		c.conn.message(d, dir, p, at)
 	}
 }
@@ -271,7 +272,7 @@ func (d *dissector) opened(dir dissect.Dir, p []byte, at record.Stamp) {
 // authenticated starts the compression that waits for the login.
 func (c *decryption) authenticated() {
 	for i := range c.ways {
-		if w := &c.ways[i]; w.compression == "zlib@openssh.com" && w.inflate == nil {
+		if w := &c.ways[i]; w.compression == delayed && w.inflate == nil {
 			w.inflate = &inflater{}
 		}
 	}
@@ -279,6 +280,11 @@ func (c *decryption) authenticated() {
 
 // finish writes what is open when the connection has ended.
 func (c *decryption) finish(d *dissector, end, by string) {
+	for dir := range c.ways {
+		if s := c.ways[dir].search; s != nil {
+			d.darken(dissect.Dir(dir), s.at, errHole)
+		}
+	}
 	c.login.finish(d)
 	c.conn.finish(d, end, by)
 }

@@ -29,6 +29,7 @@ type login struct {
 	rec     *record.SSHAuth
 	waiting []*loginAttempt // requests without their answer, oldest first
 	done    bool            // accepted
+	holed   [2]bool         // packets of a side are missing
 	emitted bool
 	note    string // what could not be checked
 	last    record.Stamp
@@ -155,7 +156,14 @@ func (l *login) responses(d *dissector, r *reader) {
 
 // answer closes the oldest request.
 func (l *login) answer(d *dissector, result, methods string, at record.Stamp) {
+	if l.holed[0] || l.holed[1] {
+		l.skip(d, at)
+	}
 	if len(l.waiting) == 0 {
+		if result == "accepted" {
+			l.rec.Result, l.rec.Method = "accepted", ""
+			l.rec.Reason += "; the request that was granted was not captured"
+		}
 		return
 	}
 	a := l.waiting[0]
@@ -200,17 +208,62 @@ func (l *login) close(d *dissector, a *loginAttempt) {
 	}
 }
 
+// passed learns from what follows the login that there was one, when its end is
+// missing. Only a client that was let in speaks the connection protocol.
+func (l *login) passed(d *dissector, dir dissect.Dir, at record.Stamp) {
+	if l.emitted || !l.holed[0] && !l.holed[1] {
+		return
+	}
+	l.begin(dir, at)
+	l.rec.Reason += "; the end of the login was not captured, but a session followed"
+	l.done = true
+	var granted *loginAttempt
+	if n := len(l.waiting); n > 0 && !l.holed[dissect.ClientToServer] {
+		l.waiting, granted = l.waiting[:n-1], l.waiting[n-1] // none followed
+	}
+	l.unanswered(d)
+	l.rec.Result, l.rec.Method = "accepted", ""
+	if granted != nil {
+		granted.Result = "accepted"
+		l.close(d, granted)
+	}
+	l.finish(d)
+}
+
+// skip closes requests whose answers may be among what is missing: all but the
+// last before an answer, as clients ask one at a time, and that one too when
+// requests are missing.
+func (l *login) skip(d *dissector, answer record.Stamp) {
+	before := 0
+	for before < len(l.waiting) && !l.waiting[before].at.Time.After(answer.Time) {
+		before++
+	}
+	if !l.holed[dissect.ClientToServer] && before > 0 {
+		before--
+	}
+	later := l.waiting[before:]
+	l.waiting = l.waiting[:before]
+	l.unanswered(d)
+	l.waiting = later
+}
+
+// unanswered closes the requests that are open.
+func (l *login) unanswered(d *dissector) {
+	for _, a := range l.waiting {
+		a.Result = "unanswered"
+		l.close(d, a)
+	}
+	l.waiting = nil
+}
+
 // finish writes the record: after the login, or when the connection ended
 // without one.
 func (l *login) finish(d *dissector) {
 	if l.rec == nil || l.emitted {
 		return
 	}
-	for _, a := range l.waiting {
-		a.Result = "unanswered"
-		l.close(d, a)
-	}
-	l.waiting, l.emitted = nil, true
+	l.unanswered(d)
+	l.emitted = true
 	l.rec.Took = record.Between(l.rec.Time, l.last.Time)
 	d.env.Emit(l.rec)
 }

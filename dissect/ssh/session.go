@@ -24,6 +24,7 @@ type channel struct {
 	started bool            // a program was asked for
 	nested  dissect.Stream  // reads SFTP or scp
 	bodies  [3]content.Body // input, output, errors of a program
+	missed  [2]bool         // packets of a direction are missing
 }
 
 // The three streams of a program.
@@ -164,6 +165,9 @@ func (ch *channel) data(d *dissector, dir dissect.Dir, b []byte, at record.Stamp
 	}
 	if ch.bodies[n] == nil {
 		ch.bodies[n] = d.env.Body(content.Info{Carrier: "ssh", Role: content.File, Stamp: at, Dir: dir})
+		if ch.missed[dir] {
+			ch.bodies[n].Gap(-1)
+		}
 	}
 	ch.bodies[n].Write(b)
 }
@@ -192,6 +196,18 @@ func (ch *channel) close(d *dissector, c *connection, dir dissect.Dir) {
 
 // blinded says that a direction is not read from here on.
 func (ch *channel) blinded(dir dissect.Dir) {
+	ch.gap(dir)
+	ch.say("; only up to where the decryption ended")
+}
+
+// holed says that part of what goes in a direction may be missing.
+func (ch *channel) holed(dir dissect.Dir) {
+	ch.missed[dir] = true
+	ch.gap(dir)
+	ch.say("; packets are missing")
+}
+
+func (ch *channel) gap(dir dissect.Dir) {
 	if ch.nested != nil && !ch.ended[dir] {
 		ch.nested.Gap(dir^ch.opener, -1)
 	}
@@ -200,8 +216,12 @@ func (ch *channel) blinded(dir dissect.Dir) {
 			b.Gap(-1)
 		}
 	}
-	if !strings.Contains(ch.rec.Reason, "only up to") {
-		ch.rec.Reason += "; only up to where the decryption ended"
+}
+
+// say adds to the reason, once.
+func (ch *channel) say(what string) {
+	if !strings.Contains(ch.rec.Reason, what) {
+		ch.rec.Reason += what
 	}
 }
 

@@ -11,9 +11,11 @@
 // With a key log (keylog.go) what is behind NEWKEYS is decrypted (decrypt.go,
 // cipher.go, mac.go, umac.go, inflate.go): the login with its methods, results and secrets
 // (login.go), channels with their requests, commands and data (connection.go,
-// session.go), SFTP and scp inside of them by nested streams. Decryption of a
-// direction ends at a hole, at a packet that does not fit its MAC, and at a
-// renewed key exchange whose secret is not there; this is said.
+// session.go), SFTP and scp inside of them by nested streams. Behind a hole
+// the first authentic packet is searched for, where the cipher allows it
+// (resume.go); else decryption of a direction ends there, as it does at a packet
+// that does not fit its MAC, and at a renewed key exchange whose secret is not
+// there. This is said.
 //
 // Without keys nothing is decrypted and nothing is kept. Packet lengths that
 // are in the clear (GCM, encrypt-then-MAC) are followed exactly; with other
