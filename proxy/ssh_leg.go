@@ -158,26 +158,13 @@ func (l *sshLeg) observeUpstream(client, server identified) {
 	}
 	s.Data(dissect.ClientToServer, client.line)
 	s.Data(dissect.ServerToClient, server.line)
-	var mu sync.Mutex
-	open := 2
 	follow := func(dir dissect.Dir, skip int) func([]byte) {
 		c := &clearPart{}
 		return func(b []byte) {
 			n := min(skip, len(b))
 			skip -= n
-			if b = b[n:]; c.over || len(b) == 0 {
-				return
-			}
-			s.Data(dir, b[:c.take(b)])
-			if c.over {
-				mu.Lock()
-				open--
-				done := open == 0
-				mu.Unlock()
-				if done {
-					s.EOF(dissect.ClientToServer)
-					s.EOF(dissect.ServerToClient)
-				}
+			if b = b[n:]; !c.over && len(b) > 0 {
+				s.Data(dir, b[:c.take(b)])
 			}
 		}
 	}

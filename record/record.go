@@ -30,6 +30,7 @@ const (
 	KindSSHHandshake  Kind = "ssh.handshake"
 	KindSSHAuth       Kind = "ssh.auth"
 	KindSSHChannel    Kind = "ssh.channel"
+	KindSSHTimeline   Kind = "ssh.timeline"
 	KindSFTPOperation Kind = "sftp.operation"
 	KindSFTPTransfer  Kind = "sftp.transfer"
 	KindTLSHandshake  Kind = "tls.handshake"

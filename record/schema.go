@@ -15,7 +15,7 @@ func Types() []Record {
 		&SMTPExchange{}, &SMTPMessage{},
 		&FTPExchange{}, &FTPTransfer{},
 		&HTTPExchange{}, &SOAPCall{},
-		&SSHHandshake{}, &SSHAuth{}, &SSHChannel{}, &SFTPOperation{}, &SFTPTransfer{},
+		&SSHHandshake{}, &SSHAuth{}, &SSHChannel{}, &SSHTimeline{}, &SFTPOperation{}, &SFTPTransfer{},
 		&TLSHandshake{}, &TLSEnd{},
 		&Credential{}, &Anomaly{}, &Finding{},
 	}

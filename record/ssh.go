@@ -148,7 +148,7 @@ type SSHCertificate struct {
 
 // SSHPhase is one step of the course of a connection.
 type SSHPhase struct {
-	Name   string    `json:"name" doc:"connect, identification, kexinit, key_exchange, host_key, new_keys, service, authentication, session, end"`
+	Name   string    `json:"name" doc:"connect, identification, kexinit, key_exchange, host_key, new_keys, service, authentication, session, data, end"`
 	Time   time.Time `json:"time" doc:"when it began"`
 	By     string    `json:"by,omitempty" doc:"side whose bytes began it"`
 	Took   Seconds   `json:"took,omitempty" doc:"time until the next phase began, seconds"`

@@ -38,6 +38,10 @@ const (
 type connection struct {
 	ids        [2]map[uint32]*channel // by who gave the number
 	order      []*channel             // open ones, in order of opening
+	count      int                    // channels that were opened
+	opened     event                  // the first of them
+	data       event                  // the first of their data
+	bytes      [2]int64
 	rekeys     int
 	dark       [2]bool
 	listens    int
@@ -115,6 +119,9 @@ func (c *connection) global(d *dissector, dir dissect.Dir, r *reader, at record.
 // OpenSSH's PROTOCOL, section 2.4).
 func (c *connection) open(d *dissector, dir dissect.Dir, r *reader, at record.Stamp) {
 	ch := &channel{opener: dir, last: at}
+	if c.count++; c.count == 1 {
+		c.opened = event{dir: dir, at: at}
+	}
 	x := &ch.rec
 	x.Stamp(at, dir)
 	x.Type = clip(r.string(), 64)

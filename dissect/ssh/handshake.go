@@ -22,6 +22,7 @@ type handshake struct {
 	kept     int // bytes of them
 	keyed    [2]bool
 	phases   []record.SSHPhase
+	course   []record.SSHPhase // of the record that was written
 }
 
 // see notes that bytes of the clear were understood.
@@ -189,7 +190,7 @@ func (d *dissector) finish() {
 	// offers.
 	out := *r
 	h.rec = record.SSHHandshake{Negotiated: out.Negotiated, HostKey: out.HostKey, SSH1: out.SSH1}
-	h.messages = nil
+	h.messages, h.course = nil, out.Phases
 	for _, o := range h.offers {
 		if o != nil {
 			o.init, o.lists = nil, [8]string{}

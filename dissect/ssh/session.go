@@ -145,10 +145,15 @@ func (ch *channel) requestFailed(dir dissect.Dir) {
 
 // data takes CHANNEL_DATA and CHANNEL_EXTENDED_DATA.
 func (ch *channel) data(d *dissector, dir dissect.Dir, b []byte, at record.Stamp, errors bool) {
-	ch.bytes[dir] += int64(len(b))
 	if len(b) == 0 {
 		return
 	}
+	ch.bytes[dir] += int64(len(b))
+	c := &d.dec.conn
+	if c.bytes == [2]int64{} {
+		c.data = event{dir: dir, at: at}
+	}
+	c.bytes[dir] += int64(len(b))
 	if ch.nested != nil && !errors {
 		ch.nested.Data(dir^ch.opener, b)
 		return

@@ -187,4 +187,5 @@ func (d *dissector) Closed(end, by string) {
 		d.dec.finish(d, end, by)
 	}
 	d.finishSession(end, by)
+	d.timeline(end, by)
 }

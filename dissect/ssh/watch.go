@@ -31,6 +31,8 @@ type watch struct {
 	analysed bool
 	auth     *record.SSHAuth
 	accepted bool
+	what     string    // the session was for
+	asked    time.Time // when the client asked for the service
 
 	cur  event // stretch that may go on in the next call
 	open bool
@@ -105,6 +107,12 @@ func (d *dissector) analyse(by string) {
 	if k := d.hs.rec.HostKey; k != nil {
 		a.hostKey = base64.StdEncoding.DecodedLen(len(k.Key)) - strings.Count(k.Key, "=")
 	}
+	for _, e := range w.log {
+		if e.dir == dissect.ClientToServer {
+			w.asked = e.at.Time
+			break
+		}
+	}
 	w.auth = a.read()
 	w.accepted = w.auth.Result == "accepted"
 	d.env.Emit(w.auth)
@@ -123,7 +131,9 @@ func (d *dissector) finishSession(end, by string) {
 	if !w.analysed || w.tally.events() == 0 || w.auth.Result == "refused" || w.auth.Result == "none" {
 		return
 	}
-	d.env.Emit(w.tally.channel(d, end, by))
+	c := w.tally.channel(d, end, by)
+	w.what = c.What
+	d.env.Emit(c)
 }
 
 // tally counts the messages of the session itself.
@@ -134,6 +144,8 @@ type tally struct {
 	first   event
 	last    event
 	lastOf  [2]event
+	turns   int   // how often the other side took over
+	data    event // the first one behind the opening of the session
 
 	idle       time.Duration
 	bursts     int64
@@ -173,6 +185,13 @@ func (t *tally) add(d *dissector, e event) {
 		t.idle = max(t.idle, silence)
 		if silence > turnPause {
 			t.begun[e.dir]++
+		}
+	}
+	// The client opens a session, the server agrees, the client asks for a
+	// program: what the server sends then is the first of its data.
+	if t.events() > 0 && e.dir != t.last.dir {
+		if t.turns++; t.turns == 3 {
+			t.data = e
 		}
 	}
 	t.bytes[e.dir] += int64(e.size)

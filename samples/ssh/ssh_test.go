@@ -25,12 +25,7 @@ import (
 // read returns the SSH records of a recording.
 func read(t *testing.T, file string) (hs *record.SSHHandshake, auth *record.SSHAuth, channel *record.SSHChannel) {
 	t.Helper()
-	r, err := capture.OpenFiles([]string{file}, capture.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	e := flow.New(flow.Config{Inline: true, Protocols: []dissect.Protocol{ssh.Protocol()}, Sink: record.SinkFunc(func(r record.Record) error {
+	each(t, file, func(r record.Record) {
 		switch r := r.(type) {
 		case *record.SSHHandshake:
 			hs = r
@@ -39,6 +34,20 @@ func read(t *testing.T, file string) (hs *record.SSHHandshake, auth *record.SSHA
 		case *record.SSHChannel:
 			channel = r
 		}
+	})
+	return hs, auth, channel
+}
+
+// each gives the records of a recording to see.
+func each(t *testing.T, file string, see func(record.Record)) {
+	t.Helper()
+	r, err := capture.OpenFiles([]string{file}, capture.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	e := flow.New(flow.Config{Inline: true, Protocols: []dissect.Protocol{ssh.Protocol()}, Sink: record.SinkFunc(func(r record.Record) error {
+		see(r)
 		return nil
 	})})
 	var seg capture.Segment
@@ -53,7 +62,6 @@ func read(t *testing.T, file string) (hs *record.SSHHandshake, auth *record.SSHA
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return hs, auth, channel
 }
 
 // TestInference scores the inference on both sets of recordings. Each miss
@@ -123,6 +131,51 @@ func score(t *testing.T, truth string, known map[string]string) (cases int) {
 	}
 	t.Logf("%s: of %d right are result %d, method %d, failures %d, session %d", truth, cases, hits[0], hits[1], hits[2], hits[3])
 	return cases
+}
+
+// TestTimeline: each recording has its whole course, in order of time.
+func TestTimeline(t *testing.T) {
+	files, err := filepath.Glob("*.pcapng")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		lines := timelines(t, file)
+		if len(lines) != 1 {
+			t.Errorf("%s: %d timelines, want one", file, len(lines))
+			continue
+		}
+		p := lines[0].Phases
+		if p[0].Name != "connect" || p[len(p)-1].Name != "end" {
+			t.Errorf("%s: from %s to %s, want connect to end", file, p[0].Name, p[len(p)-1].Name)
+		}
+		for i := range p[1:] {
+			if p[i+1].Time.Before(p[i].Time) {
+				t.Errorf("%s: %s before %s", file, p[i+1].Name, p[i].Name)
+			}
+		}
+		if len(lines[0].Lines()) != 1 || len(lines[0].Lines()[0].Fold) != len(p) {
+			t.Errorf("%s: the picture does not show %d phases", file, len(p))
+		}
+	}
+	var names []string
+	for _, p := range timelines(t, "publickey-exec.pcapng")[0].Phases {
+		names = append(names, p.Name)
+	}
+	want := "connect identification key_exchange host_key new_keys service authentication session data end"
+	if got := strings.Join(names, " "); got != want {
+		t.Errorf("phases %s, want %s", got, want)
+	}
+}
+
+func timelines(t *testing.T, file string) (lines []*record.SSHTimeline) {
+	t.Helper()
+	each(t, file, func(r record.Record) {
+		if l, ok := r.(*record.SSHTimeline); ok {
+			lines = append(lines, l)
+		}
+	})
+	return lines
 }
 
 // TestRekey: a renewed exchange shows where lengths do.
