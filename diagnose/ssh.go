@@ -63,12 +63,11 @@ func (o *sshObserver) End(s *record.Session, rep *Reporter) {
 		if s.ServerSide.Retransmitted > s.ClientSide.Retransmitted {
 			who = "server"
 		}
-		rep.Raise("ssh.handshake_stalled", fmt.Sprintf("the key exchange with %s stands still; the %s sent %s again in vain", server, who, record.Bytes(resent)), h)
+		rep.Raise("ssh.handshake_stalled", fmt.Sprintf("the key exchange with %s stands still; the %s sent %s again in vain, as into an MTU black hole", server, who, record.Bytes(resent)), h)
+	case h.ServerID == nil && len(h.ServerLines) > 0 && s.EndedBy != "client":
+		rep.Raise("ssh.closed_at_once", fmt.Sprintf("%s refuses %s: %q", server, client, h.ServerLines[0]), h)
 	case h.ServerID == nil:
 		title := fmt.Sprintf("%s closed the connection from %s before it said who it is", server, client)
-		if len(h.ServerLines) > 0 {
-			title += fmt.Sprintf("; it said %q", h.ServerLines[0])
-		}
 		if s.EndedBy != "client" {
 			rep.Raise("ssh.closed_at_once", title, h)
 		}
@@ -89,6 +88,9 @@ func sshHandshake(h *record.SSHHandshake, rep *Reporter) {
 	case "no_common_algorithm":
 		f := rep.Raise("ssh.no_common_algorithm", fmt.Sprintf("%s and %s have no common %s", sshName(h, h.ClientID), sshName(h, h.ServerID), record.SSHLists(h.NoCommon)), h)
 		f.Evidence = nil
+		if way := sshWayIn(h); way != "" {
+			f.Advice = "Update the older side. Until then OpenSSH reaches this host with: " + way
+		}
 		for _, list := range h.NoCommon {
 			c, s := sshOffer(h.ClientKex, list), sshOffer(h.ServerKex, list)
 			f.Evidence = append(f.Evidence, Seen(h, record.Plain(fmt.Sprintf("%s: the client offers %s; the server %s", record.SSHLists([]string{list}), names(c), names(s)))))
@@ -114,11 +116,6 @@ func sshHandshake(h *record.SSHHandshake, rep *Reporter) {
 		rep.Raise("ssh.disconnected", fmt.Sprintf("the %s disconnected during the handshake: %s", d.By, strings.TrimSpace(d.Reason+" "+d.Description)), h)
 		rep.Explains("ssh.no_common_algorithm", "ssh.disconnected")
 	}
-	for _, l := range h.ServerLines {
-		if strings.Contains(l, "MaxStartups") || strings.Contains(l, "Not allowed at this time") {
-			rep.Raise("ssh.closed_at_once", fmt.Sprintf("%s refuses %s: %q", h.Server, h.Client.Addr(), l), h)
-		}
-	}
 	for i, p := range h.Phases {
 		if p.Name == "identification" && p.By == "server" && i > 0 {
 			if wait := record.Between(h.Phases[0].Time, p.Time); wait.Duration() > 5*time.Second {
@@ -126,6 +123,29 @@ func sshHandshake(h *record.SSHHandshake, rep *Reporter) {
 			}
 		}
 	}
+}
+
+// sshWayIn is how OpenSSH's client can be told to use what the server offers,
+// the best of each list; "" when that is not known.
+func sshWayIn(h *record.SSHHandshake) string {
+	options := map[string]string{"kex": "KexAlgorithms", "host_key": "HostKeyAlgorithms", "cipher": "Ciphers", "mac": "MACs"}
+	way := "ssh"
+	for _, list := range h.NoCommon {
+		base := strings.TrimSuffix(strings.TrimSuffix(list, "_c2s"), "_s2c")
+		var best string
+		for _, name := range sshOffer(h.ServerKex, list) {
+			if best == "" || GradeSSH(base, name).Level > GradeSSH(base, best).Level {
+				best = name
+			}
+		}
+		if best == "" || options[base] == "" {
+			return ""
+		}
+		if option := fmt.Sprintf(" -o %s=+%s", options[base], best); !strings.Contains(way, option) {
+			way += option
+		}
+	}
+	return way
 }
 
 func sshOffer(k *record.SSHKexInit, list string) []string {
@@ -196,18 +216,18 @@ func sshStrength(h *record.SSHHandshake, rep *Reporter) {
 	if g := GradeSSH("kex", n.Kex); g.Level == Fine {
 		rep.Raise("ssh.not_post_quantum", fmt.Sprintf("%s with %s uses %s, which a quantum computer could break later", client, server, n.Kex), h)
 	}
-	if offered := sshOffered(h.ServerKex); len(offered) > 0 {
+	if offered := sshOffered(h.ServerKex, seen); len(offered) > 0 {
 		rep.Raise("ssh.weak_offered", fmt.Sprintf("%s also offers %s", server, names(offered)), h, record.Plain("offered "+strings.Join(offered, ", ")))
 	}
 }
 
-// sshOffered lists what a server offers of the broken and weak.
-func sshOffered(k *record.SSHKexInit) []string {
+// sshOffered lists what a server offers of the broken and weak beside what is
+// in use.
+func sshOffered(k *record.SSHKexInit, seen map[string]bool) []string {
 	if k == nil {
 		return nil
 	}
 	var out []string
-	seen := map[string]bool{}
 	for _, l := range []struct {
 		list  string
 		names []string

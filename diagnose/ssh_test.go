@@ -91,6 +91,9 @@ func TestSSHRules(t *testing.T) {
 		{"ssh.no_common_algorithm", "key exchange method", func(h *record.SSHHandshake) {
 			h.Outcome, h.NoCommon = "no_common_algorithm", []string{"kex"}
 		}},
+		{"ssh.weak_offered", "192.0.2.20:22 also offers 3des-cbc", func(h *record.SSHHandshake) {
+			h.Negotiated.HostKey, h.ServerKex.HostKey, h.ServerKex.CipherS2C = "ssh-dss", []string{"ssh-dss"}, []string{"3des-cbc"}
+		}},
 		{"ssh.version_in_range", "regreSSHion", func(h *record.SSHHandshake) { h.ServerID.Release = "9.3p1" }},
 		{"ssh.certificate_invalid", "users", func(h *record.SSHHandshake) { h.HostKey.Certificate = &record.SSHCertificate{KeyID: "x"} }},
 		{"ssh.closed_at_once", "MaxStartups", func(h *record.SSHHandshake) {
@@ -105,6 +108,18 @@ func TestSSHRules(t *testing.T) {
 		if f == nil || !strings.Contains(f.Title, c.title) {
 			t.Errorf("%s: finding %v, want one with %q", c.code, f, c.title)
 		}
+	}
+}
+
+// TestSSHNoCommonSaysTheWayIn: of what the server offers, the best.
+func TestSSHNoCommonSaysTheWayIn(t *testing.T) {
+	h := healthy(1)
+	h.Outcome, h.NoCommon = "no_common_algorithm", []string{"kex", "cipher_c2s", "cipher_s2c"}
+	h.ServerKex.Kex = []string{"diffie-hellman-group1-sha1", "diffie-hellman-group14-sha1"}
+	h.ServerKex.CipherC2S, h.ServerKex.CipherS2C = []string{"arcfour", "aes128-cbc"}, []string{"arcfour", "aes128-cbc"}
+	f := run([]Family{sshFamily()}, h)["ssh.no_common_algorithm"]
+	if want := "ssh -o KexAlgorithms=+diffie-hellman-group14-sha1 -o Ciphers=+aes128-cbc"; f == nil || !strings.HasSuffix(f.Advice, want) {
+		t.Errorf("%+v, want the advice %s", f, want)
 	}
 }
 

@@ -266,12 +266,20 @@ func (d *dissector) outcome() string {
 		return "ssh1"
 	case c != nil && s != nil && h.version() == "":
 		return "version_mismatch"
+	case s == nil && slices.ContainsFunc(r.ServerLines, refusal):
+		return "closed"
 	case c == nil && len(r.ClientLines) > 0 || s == nil && c != nil && len(r.ServerLines) > 0 && !missing:
 		return "not_ssh"
 	case missing || conn.Midstream || conn.OneSided || d.oneSided():
 		return "partial"
 	}
 	return "closed"
+}
+
+// refusal recognises what sshd says in place of its identification to a client
+// that it does not want: MaxStartups and PerSourcePenalties.
+func refusal(line string) bool {
+	return strings.HasPrefix(line, "Exceeded MaxStartups") || strings.HasPrefix(line, "Not allowed at this time")
 }
 
 // oneSided reports whether one direction came far and nothing of the other was

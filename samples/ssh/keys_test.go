@@ -1,7 +1,6 @@
 package ssh_test
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -86,13 +85,18 @@ func sum(text string) string {
 	return hex.EncodeToString(s[:])
 }
 
+// lines is what seq prints.
+func lines(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintln(&b, i+1)
+	}
+	return b.String()
+}
+
 // TestKeyed wants commands, outputs and files as they were, byte for byte.
 func TestKeyed(t *testing.T) {
-	var numbers bytes.Buffer
-	for i := range 8000 {
-		fmt.Fprintln(&numbers, i+1)
-	}
-	file := sum(numbers.String())
+	file := sum(lines(8000))
 	for name, want := range map[string][]string{
 		"keys-sftp": {
 			"login alice by publickey accepted, decrypted",
@@ -113,6 +117,10 @@ func TestKeyed(t *testing.T) {
 			"login alice by publickey accepted, decrypted",
 			"exec echo done; echo oops >&2; exit 3 exit 3, input nothing, output " + sum("done\n") + ", errors " + sum("oops\n"),
 			"exec cat exit 0, input " + sum("fed\n") + ", output " + sum("fed\n") + ", errors nothing",
+		},
+		"keys-umac": {
+			"login alice by publickey accepted, decrypted",
+			"exec seq 3000 exit 0, input nothing, output " + sum(lines(3000)) + ", errors nothing",
 		},
 		"keys-legacy": {
 			"login alice by publickey accepted, decrypted",

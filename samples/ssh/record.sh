@@ -4,7 +4,8 @@
 # the servers' logs and the commands below vouch for.
 #
 # Needs root and the packages openssh-server openssh-client dropbear-bin
-# tinysshd putty-tools python3-paramiko python3-asyncssh socat bsdutils curl golang,
+# tinysshd putty-tools python3-paramiko python3-asyncssh socat bsdutils curl nftables
+# golang,
 # beside those of lab.sh. Usage: record.sh [CASE...] (all without arguments).
 . "$(dirname "$0")/../lab.sh"
 
@@ -22,6 +23,7 @@ case_of() { # CASE COMMAND...: record unless other cases were asked for
 lab_up
 keys=$lab_dir/keys
 mkdir -p "$keys"
+ssh-keygen -q -t dsa -N '' -C host -f "$keys/host_dsa"
 for kind in ed25519 ecdsa rsa; do
 	ssh-keygen -q -t $kind -N '' -C host -f "$keys/host_$kind"
 	ssh-keygen -q -t $kind -N '' -C alice@client.example -f "$keys/user_$kind"
@@ -71,6 +73,10 @@ sshd old 2200 "HostKey $keys/host_rsa" "UsePAM no" "KexAlgorithms diffie-hellman
 	"Ciphers 3des-cbc,aes128-cbc" "MACs hmac-sha1,hmac-md5" "HostKeyAlgorithms ssh-rsa"
 sshd cert 2201 "HostKey $keys/host_cert" "HostCertificate $keys/host_cert-cert.pub" "UsePAM no" "KexAlgorithms diffie-hellman-group-exchange-sha256"
 sshd tries 2202 "HostKey $keys/host_ed25519" "UsePAM no" "MaxAuthTries 3"
+
+sshd dsa 2203 "HostKey $keys/host_dsa" "HostKeyAlgorithms ssh-dss" "UsePAM no"
+sshd userca 2204 "HostKey $keys/host_ed25519" "TrustedUserCAKeys $keys/ca.pub" "UsePAM no"
+sshd busy 2205 "HostKey $keys/host_ed25519" "MaxStartups 1:100:1" "UsePAM no"
 
 # Answers the prompts of ssh from a list, one line for each prompt.
 cat >"$lab_dir/askpass" <<-'SCRIPT'
@@ -225,9 +231,13 @@ cat >"$lab_dir/keyed.py" <<-'SCRIPT'
 	    async with await connect(2222, password="secret1", client_keys=None, preferred_auth="keyboard-interactive", compression_algs=["none"],
 	            encryption_algs=["aes128-ctr"], mac_algs=["hmac-sha2-256"], kex_algs=["ecdh-sha2-nistp256"]) as c:
 	        await c.run("id -un")
+	async def umac():
+	    async with await connect(client_keys=[key], compression_algs=["none"], encryption_algs=["aes192-ctr"], mac_algs=["umac-128@openssh.com"],
+	            kex_algs=["ecdh-sha2-nistp521"]) as c:
+	        await c.run("seq 3000")
 	asyncio.run(globals()[case]())
 SCRIPT
-for c in sftp scp command legacy tunnel kbdint; do
+for c in sftp scp command legacy tunnel kbdint umac; do
 	wanted "keys-$c" || continue
 	rm -f "$here/keys-$c.keys"
 	case_of "keys-$c" /usr/bin/python3 -W ignore "$lab_dir/keyed.py" "$c" "$here/keys-$c.keys" "$lab_dir" "$keys/user_ed25519"
@@ -257,4 +267,16 @@ case_of psftp psftp -batch -hostkey "$hostsum" -pw secret1 -b "$lab_dir/psftp_ba
 case_of curl-refused curl -s -k --key "$keys/user_rsa" --pubkey "$keys/user_rsa.pub" -u alice: "sftp://server.example/home/alice/report.bin" -o "$lab_dir/report3.bin"
 dropbearkey -t ecdsa -f "$keys/dropbear_user" >/dev/null 2>&1
 case_of dropbear-refused dbclient -y -y -i "$keys/dropbear_user" server.example -l alice id
+case_of legacy-dsa ssh $key -p 2203 -o HostKeyAlgorithms=ssh-dss $host id
+cp "$keys/user_ed25519" "$keys/user_cert" && cp "$keys/user_ed25519.pub" "$keys/user_cert.pub"
+ssh-keygen -q -s "$keys/ca" -I alice@client.example -n alice -V 20260101:20360101 "$keys/user_cert.pub"
+case_of user-certificate ssh $base -o BatchMode=yes -i "$keys/user_cert" -p 2204 $host id
+# Somebody is half way in, and the server takes no second one.
+case_of max-startups sh -c "sleep 1.5 | socat - TCP:server.example:2205 >/dev/null & sleep 0.5; ssh $key -p 2205 $host id; wait"
+# The way to the server carries no large packets, and nobody says so.
+if wanted mtu-black-hole; then
+	on_server nft 'add table ip hole; add chain ip hole in { type filter hook input priority 0; }; add rule ip hole in ip length > 576 drop'
+	case_of mtu-black-hole timeout 7 ssh $key $host id
+	on_server nft delete table ip hole
+fi
 mkdir -p "${SSH_LOGS:-$lab_dir/logs}" && cp "$lab_dir"/*.log "$lab_dir"/*.out "${SSH_LOGS:-$lab_dir/logs}"/

@@ -141,8 +141,8 @@ func TestTimeline(t *testing.T) {
 	}
 	for _, file := range files {
 		lines := timelines(t, file)
-		if len(lines) != 1 {
-			t.Errorf("%s: %d timelines, want one", file, len(lines))
+		if len(lines) == 0 {
+			t.Errorf("%s: no timeline", file)
 			continue
 		}
 		p := lines[0].Phases
