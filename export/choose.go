@@ -88,6 +88,9 @@ func (c *Choice) Sessions() (wanted, all int) {
 	return wanted, len(c.sessions)
 }
 
+// Wanted reports whether a session is wanted, once all records are seen.
+func (c *Choice) Wanted(session string) bool { return c.wanted[session] }
+
 // Packets is a set of packet numbers.
 type Packets struct{ words []uint64 }
 

@@ -29,6 +29,11 @@ type Config struct {
 	Content content.Opener
 	// Sink takes the records.
 	Sink record.Sink
+	// Tap, unless nil, is asked for every session that says something, and
+	// returns who takes its bytes: those of its outermost dialogue, plaintext
+	// where TLS was decrypted, without the words that agreed on it. nil: nobody.
+	// It is called under the session's lock.
+	Tap func(h *record.Header, start time.Time) record.TapConn
 	// Secrets makes the masked secrets; with a random key when it has none.
 	Secrets record.Keyer
 	// Inline makes records leave on the caller's goroutine, before Segment or

@@ -53,6 +53,7 @@ type Session struct {
 	side    [2]record.SideStats  // by the caller's direction
 	offset  [2]int64             // bytes delivered or missing, by the caller's direction
 	outline record.Outline       // belongs to the output
+	tap     *tapped              // nil until something was said
 	counts  map[string]*repeated // violations by code
 
 	expects    []*expectation // announced and not here yet
@@ -179,6 +180,7 @@ func (s *Session) Close(end, by string, at record.Stamp) {
 		s.unseen.Cancel()
 	}
 	s.leaveProbing(s.root)
+	s.tap.close(end, by, at.Time)
 	s.closed = true
 	s.changed()
 	s.emitCounts()

@@ -63,7 +63,9 @@ func (st *stage) data(dir dissect.Dir, b []byte, at record.Stamp) {
 	case len(b) == 0 || h.ended:
 	case st.mode == opaque || h.opaque || st.s.broken:
 		h.last = at
+		st.left(dir)
 		h.drop()
+		st.passed(dir, b, at.Time)
 		h.read += int64(len(b))
 	case st.mode == probing:
 		st.probe.data(dir, b, at)
@@ -123,6 +125,8 @@ func (st *stage) gap(dir dissect.Dir, n int64, at record.Stamp) {
 	}
 	h.last = at
 	from := h.read
+	st.left(dir)
+	st.missed(dir, n, at.Time)
 	if lost := h.drop(); n > 0 {
 		n += lost
 		h.read = from + n
@@ -162,8 +166,13 @@ func (st *stage) eof(dir dissect.Dir, at record.Stamp) {
 			return
 		}
 	}
+	st.left(dir)
 	h.drop()
 	h.last, h.ended = at, true
+	if t := st.tapOf(); t != nil {
+		t.letGo()
+		t.conn.EOF(dir, t.at(at.Time))
+	}
 	if st.mode != reading || st.s.broken {
 		return
 	}
@@ -230,6 +239,7 @@ func (st *stage) run(dir dissect.Dir) {
 			st.s.fail(st, fmt.Sprintf("%T consumed %d of %d bytes", st.dissector, n, len(b)), "")
 			return
 		}
+		st.said(dir, n, act)
 		h.advance(n)
 		if act != dissect.Continue {
 			st.act(dir, act)
@@ -268,6 +278,7 @@ func (st *stage) act(dir dissect.Dir, a dissect.Action) {
 func (st *stage) hold(d dissect.Dir) {
 	h, other := &st.dirs[d], &st.dirs[d.Other()]
 	if h.held || h.ending || h.ended || st.s.rec.OneSided || other.ended || other.opaque {
+		st.tapAnswered()
 		return
 	}
 	h.held, h.heldSince = true, st.now.Time
@@ -282,6 +293,7 @@ func (st *stage) letGo(d dissect.Dir) {
 		return
 	}
 	h.held = false
+	st.tapAnswered()
 	st.s.changed()
 	st.run(d)
 	if !h.running {
@@ -306,6 +318,7 @@ func (st *stage) turnOpaque(dir dissect.Dir, code, detail string) {
 	st.dir = dir
 	st.s.violation(st, dissect.Violation{Code: code, Dir: dir, Stamp: h.stamp(0), Detail: detail})
 	st.s.opaqueFrom(dir, h.read)
+	st.left(dir)
 	h.turnOpaque()
 	st.s.changed()
 	if st.inner != nil {
@@ -319,6 +332,7 @@ func (st *stage) turnOpaque(dir dissect.Dir, code, detail string) {
 
 // handoff ends the dialogue and probes what follows it.
 func (st *stage) handoff() {
+	st.tapAnswered()
 	at := st.now
 	for _, dir := range []dissect.Dir{dissect.ClientToServer, dissect.ServerToClient} {
 		h := &st.dirs[dir]

@@ -118,6 +118,7 @@ func (st *stage) cannotRead(dir dissect.Dir, n int64, at record.Stamp) {
 	h := &st.dirs[dir]
 	if !h.opaque {
 		st.s.opaqueFrom(dir, h.read)
+		st.left(dir)
 		h.turnOpaque()
 		h.last = at
 		st.letGo(dir.Other())
@@ -127,7 +128,10 @@ func (st *stage) cannotRead(dir dissect.Dir, n int64, at record.Stamp) {
 		st.now = record.Stamp{Time: at.Time, Packet: at.Packet, Offset: h.read}
 		st.call(dir, func() { b.Opaque(dir, n) })
 	}
-	h.read += max(n, 0)
+	if n > 0 {
+		st.missed(dir, n, at.Time)
+		h.read += n
+	}
 }
 
 // downgrade ends TLS behind the close_notify of each side. Without a layer

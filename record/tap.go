@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Tap takes what applications said to each other, as the proxy relayed it: a
-// capture writer.
+// Tap takes what applications said to each other, as the proxy relayed it or
+// as it was decrypted: a capture writer.
 type Tap interface {
 	// Open begins a connection. comment names where it came in.
 	Open(client, server netip.AddrPort, at time.Time, comment string) TapConn
@@ -17,6 +17,8 @@ type Tap interface {
 type TapConn interface {
 	// Data is what one side said; b is not kept.
 	Data(dir Dir, b []byte, at time.Time)
+	// Gap says that n bytes of dir are missing; n < 0: unknown how many.
+	Gap(dir Dir, n int64, at time.Time)
 	// Comment annotates what follows, such as "TLS 1.3: plaintext from here on".
 	Comment(text string)
 	// EOF ends one direction.

@@ -20,9 +20,9 @@ import (
 	"sniff/record"
 )
 
-// PcapNG writes relayed connections as a capture of plain TCP: the real
-// endpoints, the plaintext as the applications saw it, the times at which it
-// was relayed, valid checksums and sequence numbers. Packets are raw IP
+// PcapNG writes relayed or decrypted connections as a capture of plain TCP: the
+// real endpoints, the plaintext as the applications saw it, the times at which
+// it passed, valid checksums and sequence numbers. Packets are raw IP
 // (LINKTYPE_RAW), because there was no wire. Safe for several connections at a
 // time.
 //
@@ -80,9 +80,9 @@ func (w *PcapNG) begin() error {
 	if err != nil {
 		return err
 	}
-	buf := bufio.NewWriterSize(f, maxPending+maxBlock+maxComment)
+	buf := bufio.NewWriterSize(f, maxPending+maxBlock+maxComment+maxNote)
 	ng, err := pcapgo.NewNgWriterInterface(buf, pcapgo.NgInterface{
-		Name: "sniff proxy", LinkType: layers.LinkTypeRaw, SnapLength: 0, TimestampResolution: 9,
+		Name: "sniff", LinkType: layers.LinkTypeRaw, SnapLength: 0, TimestampResolution: 9,
 	}, pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{Application: "sniff"}})
 	if err == nil {
 		err = errors.Join(ng.Flush(), buf.Flush())
@@ -213,6 +213,7 @@ type pcapConn struct {
 	said  int      // how much of that stands in the file
 	file  int      // number of the file that has it
 	id    uint16
+	hole  [2]hole
 	buf   [60 + maxSegment]byte
 }
 
@@ -238,6 +239,42 @@ func (c *pcapConn) Data(dir record.Dir, b []byte, at time.Time) {
 	}
 }
 
+// Gap leaves a hole in the sequence numbers, for readers to find; the packet
+// behind it says how much is missing.
+func (c *pcapConn) Gap(dir record.Dir, n int64, _ time.Time) {
+	h := &c.hole[dir]
+	if n < 0 {
+		h.unknown, n = true, 1
+	}
+	h.missing += n
+	wide := min(n, maxHole-h.wide)
+	h.wide += wide
+	c.seq[dir] += uint32(wide)
+}
+
+// hole is what is missing before the next packet of a direction.
+type hole struct {
+	missing int64
+	wide    int64 // as the sequence numbers show it
+	unknown bool  // more may be missing
+}
+
+// maxHole is the widest hole in the sequence numbers that cannot be taken for
+// a step back.
+const maxHole = 1 << 30
+
+// words says the hole in front of a packet of dir, and forgets it.
+func (h *hole) words(dir record.Dir) string {
+	defer func() { *h = hole{} }()
+	switch {
+	case h.unknown:
+		return fmt.Sprintf("bytes of the %s are missing before this packet, unknown how many", dir)
+	case h.missing > 0:
+		return fmt.Sprintf("%d bytes of the %s are missing before this packet", h.missing, dir)
+	}
+	return ""
+}
+
 // Comment annotates the next packet, and again the first one in a file that
 // begins later. Those of a connection that changes for ever are not kept.
 func (c *pcapConn) Comment(text string) {
@@ -253,6 +290,7 @@ func (c *pcapConn) Comment(text string) {
 const (
 	maxComment = 4 << 10
 	maxAbout   = 8
+	maxNote    = 128 // of a hole
 )
 
 func cutComment(s string) string {
@@ -330,12 +368,12 @@ func (c *pcapConn) packet(dir record.Dir, flags int, payload []byte, at time.Tim
 	sum += 6 + uint32(len(t))
 	binary.BigEndian.PutUint16(t[16:], fold(checksum(sum, t)))
 
-	c.w.write(c, b, at)
+	c.w.write(c, b, at, c.hole[dir].words(dir))
 }
 
 // write adds a packet to the file, with what is to be known of its connection
-// there.
-func (w *PcapNG) write(c *pcapConn, b []byte, at time.Time) {
+// there, and of the packet itself.
+func (w *PcapNG) write(c *pcapConn, b []byte, at time.Time, note string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.turn(at)
@@ -345,11 +383,14 @@ func (w *PcapNG) write(c *pcapConn, b []byte, at time.Time) {
 	}
 	size := maxBlock - maxSegment + len(b)
 	if c.said < len(c.about) {
-		opts.Comments = c.about[c.said:]
+		opts.Comments = c.about[c.said:len(c.about):len(c.about)]
 		c.said = len(c.about)
-		for _, text := range opts.Comments {
-			size += 8 + len(text)
-		}
+	}
+	if note != "" {
+		opts.Comments = append(opts.Comments, note)
+	}
+	for _, text := range opts.Comments {
+		size += 8 + len(text)
 	}
 	if w.pending+size > maxPending {
 		w.flush()

@@ -13,7 +13,7 @@ import (
 func (a *app) exportCommand() *cobra.Command {
 	var want export.What
 	var dir string
-	var knownHosts, streams, packets, anonymous bool
+	var knownHosts, streams, packets, anonymous, decrypted bool
 	var sessions []string
 	cmd := &cobra.Command{
 		Use:   "export FILE... -w DIR",
@@ -29,11 +29,15 @@ outside of DIR. What has holes is marked ".partial".
 --streams writes what each side of each connection sent, as it went over the
 wire. --pcap writes a capture of the sessions that --where or --session picks,
 and of those that belong to them, packet for packet as they were; -w names the
-file then.`,
+file then. --decrypted writes the sessions in which TLS could be read as plain
+TCP, for tools that cannot decrypt: real addresses and times, the words that
+agreed on TLS left out, and the port of the protocol in the clear in place of
+one for TLS (a comment at the first packet names the real one).`,
 		Example: `  sniff export mail.pcap --mail --attachments -w out
   sniff export ftp.pcap --files -w out
   sniff export --pcap --where 'kind == "smtp.message" && outcome != "accepted"' -w refused.pcapng mail.pcap
   sniff export --anonymise -w ticket.pcapng mail.pcap
+  sniff export --decrypted --keylog keys -w plain.pcapng mail.pcap
   sniff export ssh.pcap --known-hosts   host keys as lines of known_hosts`,
 		Args: files(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -46,8 +50,11 @@ file then.`,
 			if packets || anonymous {
 				return a.exportCapture(args, dir, sessions, anonymous)
 			}
+			if decrypted {
+				return a.exportDecrypted(args, dir, sessions)
+			}
 			if a.choice.where != "" || len(sessions) > 0 {
-				return usageError{hinted{errors.New("--where and --session pick what --pcap writes"), "without --pcap, read what sniff export --pcap wrote"}}
+				return usageError{hinted{errors.New("--where and --session pick what --pcap and --decrypted write"), "without them, read what sniff export --pcap wrote"}}
 			}
 			if dir == "" {
 				return usageError{hinted{errors.New("where to write is missing"), "name a folder with -w DIR"}}
@@ -91,9 +98,10 @@ file then.`,
 	f.BoolVar(&want.Bodies, "http", false, "all other HTTP bodies")
 	f.BoolVar(&streams, "streams", false, "what each side of each connection sent, in a file for each")
 	f.BoolVar(&packets, "pcap", false, "a capture of the wanted sessions, to the file -w")
+	f.BoolVar(&decrypted, "decrypted", false, "the plaintext of the sessions in which TLS can be read, as a capture, to the file -w")
 	f.BoolVar(&anonymous, "anonymise", false, "the same, with stand-ins for addresses, names, accounts and secrets")
-	f.StringSliceVar(&sessions, "session", nil, "with --pcap: these sessions, by the `NUMBER` that sniff read prints, or by id")
-	f.StringVarP(&a.choice.where, "where", "Y", "", "with --pcap: the sessions of records for which this `EXPR` is true")
+	f.StringSliceVar(&sessions, "session", nil, "with --pcap or --decrypted: these sessions, by the `NUMBER` that sniff read prints, or by id")
+	f.StringVarP(&a.choice.where, "where", "Y", "", "with --pcap or --decrypted: the sessions of records for which this `EXPR` is true")
 	f.BoolVar(&knownHosts, "known-hosts", false, "only the SSH host keys seen, as lines of known_hosts, on standard output or to the file -w")
 	return cmd
 }

@@ -67,6 +67,7 @@ func (a *app) analyseFrom(reader *capture.Reader, sink record.Sink, keep int, st
 		Content:   bodies,
 		Sink:      watcher,
 		Secrets:   secrets,
+		Tap:       a.tap,
 	})
 	readErr := a.pump(reader, engine)
 	if err := errors.Join(engine.Close(), watcher.Close()); err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -42,6 +43,8 @@ type app struct {
 	ssh            sshFlags
 	choice         choice
 	shape          shape
+
+	tap func(*record.Header, time.Time) record.TapConn // takes the plaintext; nil: nobody does
 
 	found   bool // something at or above --fail-on was found
 	damaged bool // an input was damaged; it was said already
