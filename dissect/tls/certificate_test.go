@@ -52,7 +52,7 @@ func TestRefusedCertificate(t *testing.T) {
 
 // TestPlainAnswer wants a server that does not speak TLS quoted.
 func TestPlainAnswer(t *testing.T) {
-	hello := []piece{{dir: c2s, b: unhex(t, rfcClientHello)}, {dir: s2c, b: []byte("220 mail.example ESMTP ready\r\n500 what?\r\n")}}
+	hello := []piece{{dir: c2s, b: rfc8448(t)[0].pieces[0].b}, {dir: s2c, b: []byte("220 mail.example ESMTP ready\r\n500 what?\r\n")}}
 	for _, chunk := range []int{1, 1000} {
 		w := newWatcher(t)
 		feed(w, Config{}, New(Config{}), hello, chunk)

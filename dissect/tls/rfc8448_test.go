@@ -2,77 +2,236 @@ package tls
 
 import (
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/ecdh"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
+	"fmt"
+	"os"
 	"strings"
 	"testing"
+
+	"sniff/record"
 )
 
-func unhex(t *testing.T, s string) []byte {
+// trace is one of the traces of RFC 8448: what both sides sent, and what its
+// secrets follow from.
+type trace struct {
+	name    string
+	private *ecdh.PrivateKey // the client's
+	psk     []byte
+	pieces  []piece
+}
+
+func rfc8448(t *testing.T) (out []*trace) {
 	t.Helper()
-	b, err := hex.DecodeString(strings.Join(strings.Fields(s), ""))
+	text, err := os.ReadFile("testdata/rfc8448.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b
-}
-
-// The trace of RFC 8448, section 3: a simple handshake.
-const (
-	rfcClientHello = `16 03 01 00 c4 010000c00303cb34ecb1e78163ba1c38c6dacb196a6dffa21a8d9912ec18a2ef6283024dece7000006130113031302010000910000000b
-		0009000006736572766572ff01000100000a00140012001d0017001800190100010101020103010400230000003300260024001d002099381de560e4bd43d2
-		3d8e435a7dbafeb3c06e51c13cae4d5413691e529aaf2c002b0003020304000d0020001e040305030603020308040805080604010501060102010402050206
-		020202002d00020101001c00024001`
-	rfcServerHello = `16 03 03 00 5a 020000560303a6af06a4121860dc5e6e60249cd34c95930c8ac5cb1434dac155772ed3e2692800130100002e00330024001d0020c9
-		828876112095fe66762bdbf7c672e156d6cc253b833df1dd69b1b04e751f0f002b00020304`
-	rfcClientFinished = `17 03 03 00 35 75 ec 4d c2 38 cc e6 0b 29 80 44 a7 1e 21 9c 56 cc 77 b0 51 7f e9 b9 3c 7a 4b fc 44 d8 7f 38 f8 03
-		38 ac 98 fc 46 de b3 84 bd 1c ae ac ab 68 67 d7 26 c4 05 46`
-	rfcClientData = `17 03 03 00 43 a2 3f 70 54 b6 2c 94 d0 af fa fe 82 28 ba 55 cb ef ac ea 42 f9 14 aa 66 bc ab 3f 2b 98 19 a8 a5 b4
-		6b 39 5b d5 4a 9a 20 44 1e 2b 62 97 4e 1f 5a 62 92 a2 97 70 14 bd 1e 3d ea e6 3a ee bb 21 69 49 15 e4`
-	rfcClientAlert = `17 03 03 00 13 c9 87 27 60 65 56 66 b7 4d 7f f1 15 3e fd 6d b6 d0 b0 e3`
-	rfcKeyLog      = `CLIENT_HANDSHAKE_TRAFFIC_SECRET cb34ecb1e78163ba1c38c6dacb196a6dffa21a8d9912ec18a2ef6283024dece7 b3eddb126e067f35a780b3abf45e2d8f3b1a950738f52e9600746a0e27a55a21
-CLIENT_TRAFFIC_SECRET_0 cb34ecb1e78163ba1c38c6dacb196a6dffa21a8d9912ec18a2ef6283024dece7 9e40646ce79a7f9dc05af8889bce6552875afa0b06df0087f792ebb7c17504a5
-`
-)
-
-// TestRFC8448Keys holds the key schedule against the values of the RFC.
-func TestRFC8448Keys(t *testing.T) {
-	for _, v := range [][3]string{
-		{"b3eddb126e067f35a780b3abf45e2d8f3b1a950738f52e9600746a0e27a55a21", "dbfaa693d1762c5b666af5d950258d01", "5bd3c71b836e0b76bb73265f"},
-		{"b67b7d690cc16c4e75e54213cb2d37b4e9c912bcded9105d42befd59d391ad38", "3fce516009c21727d0f2e4e86ee403bc", "5d313eb2671276ee13000b30"},
-		{"9e40646ce79a7f9dc05af8889bce6552875afa0b06df0087f792ebb7c17504a5", "17422dda596ed5d9acd890e3c63f5051", "5b78923dee08579033e523d9"},
-	} {
-		s := suiteOf(0x1301)
-		key, iv := expandLabel(s.prf, unhex(t, v[0]), "key", 16), expandLabel(s.prf, unhex(t, v[0]), "iv", 12)
-		if hex.EncodeToString(key) != v[1] || hex.EncodeToString(iv) != v[2] {
-			t.Errorf("secret %s: key %x, iv %x", v[0], key, iv)
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if line[0] == '[' {
+			out = append(out, &trace{name: strings.Trim(line, "[]")})
+			continue
+		}
+		tr := out[len(out)-1]
+		what, value, _ := strings.Cut(line, " ")
+		b, err := hex.DecodeString(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch what {
+		case "C":
+			tr.pieces = append(tr.pieces, piece{dir: c2s, b: b})
+		case "S":
+			tr.pieces = append(tr.pieces, piece{dir: s2c, b: b})
+		case "x25519":
+			tr.private, err = ecdh.X25519().NewPrivateKey(b)
+		case "p256":
+			tr.private, err = ecdh.P256().NewPrivateKey(b)
+		case "psk":
+			tr.psk = b
+		}
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
+	return out
 }
 
-// TestRFC8448 reads the client's side of the trace.
+// derive is Derive-Secret and HKDF-Expand-Label of RFC 8446, section 7.1,
+// written anew: the layer's own must agree with it.
+func derive(t *testing.T, secret []byte, label string, context []byte, n int) []byte {
+	t.Helper()
+	info := binary.BigEndian.AppendUint16(nil, uint16(n))
+	info = append(info, byte(len("tls13 "+label)))
+	info = append(info, "tls13 "+label...)
+	info = append(append(info, byte(len(context))), context...)
+	out, err := hkdf.Expand(sha256.New, secret, string(info), n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func extract(t *testing.T, salt, secret []byte) []byte {
+	t.Helper()
+	out, err := hkdf.Extract(sha256.New, secret, salt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// keyLog computes the secrets of a trace from the client's private key, as the
+// client does, and writes them down as it would.
+func (tr *trace) keyLog(t *testing.T) string {
+	t.Helper()
+	var transcript, flight, hello []byte
+	for _, p := range tr.pieces {
+		b := p.b
+		if b[0] == typeChangeCipherSpec {
+			b = b[6:]
+		}
+		body := b[recordHeader:]
+		switch {
+		case b[0] == typeHandshake && p.dir == c2s:
+			hello = body
+			transcript = append(transcript, body...)
+		case b[0] == typeHandshake && bytes.Equal(body[6:38], retryRandom[:]):
+			sum := sha256.Sum256(transcript)
+			transcript = append(append([]byte{254, 0, 0, 32}, sum[:]...), body...)
+		case b[0] == typeHandshake:
+			transcript = append(transcript, body...)
+		case p.dir == s2c && flight == nil:
+			flight = b
+		}
+	}
+	hash := func(b []byte) []byte { sum := sha256.Sum256(b); return sum[:] }
+	zero, nothing := make([]byte, 32), hash(nil)
+	psk := tr.psk
+	if psk == nil {
+		psk = zero
+	}
+	var log strings.Builder
+	write := func(label string, secret []byte) { fmt.Fprintf(&log, "%s %x %x\n", label, hello[6:38], secret) }
+	early := extract(t, zero, psk)
+	if tr.psk != nil {
+		write("CLIENT_EARLY_TRAFFIC_SECRET", derive(t, early, "c e traffic", hash(hello), 32))
+	}
+	// The server's share: group, length, and the key up to its next extension.
+	mark := []byte{0, 0x1d, 0, 32}
+	if tr.private.Curve() == ecdh.P256() {
+		mark = []byte{0, 0x17, 0, 65}
+	}
+	at := bytes.LastIndex(transcript, mark) + len(mark)
+	public, err := tr.private.Curve().NewPublicKey(transcript[at : at+int(mark[3])])
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared, err := tr.private.ECDH(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handshake := extract(t, derive(t, early, "derived", nothing, 32), shared)
+	server := derive(t, handshake, "s hs traffic", hash(transcript), 32)
+	write("CLIENT_HANDSHAKE_TRAFFIC_SECRET", derive(t, handshake, "c hs traffic", hash(transcript), 32))
+	write("SERVER_HANDSHAKE_TRAFFIC_SECRET", server)
+	block, err := aes.NewCipher(derive(t, server, "key", nil, 16))
+	if err != nil {
+		t.Fatal(err)
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := aead.Open(nil, derive(t, server, "iv", nil, 12), flight[recordHeader:], flight[:recordHeader])
+	if err != nil {
+		t.Fatalf("%s: the server's flight: %v", tr.name, err)
+	}
+	transcript = append(transcript, plain[:len(plain)-1]...)
+	master := extract(t, derive(t, handshake, "derived", nothing, 32), zero)
+	write("CLIENT_TRAFFIC_SECRET_0", derive(t, master, "c ap traffic", hash(transcript), 32))
+	write("SERVER_TRAFFIC_SECRET_0", derive(t, master, "s ap traffic", hash(transcript), 32))
+	return log.String()
+}
+
+// TestRFC8448 reads all traces of the RFC, with secrets that follow from the
+// private keys that it gives.
 func TestRFC8448(t *testing.T) {
+	traces := rfc8448(t)
+	if len(traces) != 5 {
+		t.Fatalf("%d traces, want 5", len(traces))
+	}
 	keys := NewKeys()
-	if n, bad := keys.AddKeyLog([]byte(rfcKeyLog)); n != 2 || bad != 0 {
-		t.Fatalf("%d secrets, %d bad lines", n, bad)
+	for _, tr := range traces {
+		if n, bad := keys.AddKeyLog([]byte(tr.keyLog(t))); n < 4 || bad != 0 {
+			t.Fatalf("%s: %d secrets, %d bad lines", tr.name, n, bad)
+		}
 	}
-	pieces := []piece{{dir: c2s, b: unhex(t, rfcClientHello)}, {dir: s2c, b: unhex(t, rfcServerHello)},
-		{dir: c2s, b: unhex(t, rfcClientFinished)}, {dir: c2s, b: unhex(t, rfcClientData)}, {dir: c2s, b: unhex(t, rfcClientAlert)}}
-	for _, chunk := range []int{1, 1000} {
-		w := newWatcher(t)
+	// The RFC prints this one; the others follow in the same way.
+	if got, want := hex.EncodeToString(keys.lookup([32]byte(traces[0].pieces[0].b[11:43]), func(*secrets) bool { return true }).traffic[0]),
+		"9e40646ce79a7f9dc05af8889bce6552875afa0b06df0087f792ebb7c17504a5"; got != want {
+		t.Errorf("client_application_traffic_secret_0 is %s, want %s", got, want)
+	}
+	var count []byte
+	for i := range 50 {
+		count = append(count, byte(i))
+	}
+	for _, chunk := range []int{1, 7, 1000} {
 		cfg := Config{Keys: keys}
-		feed(w, cfg, New(cfg), pieces, chunk)
-		var want []byte
-		for i := range 50 {
-			want = append(want, byte(i))
-		}
-		if !bytes.Equal(w.plain[0].Bytes(), want) || len(w.violations) > 0 {
-			t.Errorf("the client said %x; anomalies %v", w.plain[0].Bytes(), w.violations)
-		}
-		hs := w.handshakes[0]
-		if hs.Cipher != "TLS_AES_128_GCM_SHA256" || hs.Group != "x25519" || hs.ServerName != "server" || w.end.Client.End != endCloseNotify {
-			t.Errorf("%s; the client ended with %s", hs.Summary(), w.end.Client.End)
+		layers := New(cfg)
+		for i, tr := range traces {
+			w := newWatcher(t)
+			w.session = fmt.Sprint("s", i)
+			feed(w, cfg, layers, tr.pieces, chunk)
+			var ask, answer []byte
+			switch i {
+			case 0:
+				ask, answer = count, count
+			case 1:
+				ask, answer = append([]byte("ABCDEF"), count...), count
+			}
+			w.wantRead(ask, answer)
+			hs, want := w.handshakes[0], rfcTold[i]
+			got := record.TLSHandshake{
+				Group: hs.Group, Resumed: hs.Resumed, ResumedFrom: hs.ResumedFrom, EarlyData: hs.EarlyData,
+				CertificateRequested: hs.CertificateRequested, HelloRetry: hs.HelloRetry, Signature: hs.Signature,
+			}
+			if got.Summary() != want.Summary() || fmt.Sprint(got.Group, got.Resumed, got.ResumedFrom, got.EarlyData, got.CertificateRequested, got.Signature) !=
+				fmt.Sprint(want.Group, want.Resumed, want.ResumedFrom, want.EarlyData, want.CertificateRequested, want.Signature) {
+				t.Errorf("%s: %+v, want %+v", tr.name, got, want)
+			}
+			if (got.HelloRetry == nil) != (want.HelloRetry == nil) || got.HelloRetry != nil && fmt.Sprint(*got.HelloRetry) != fmt.Sprint(*want.HelloRetry) {
+				t.Errorf("%s: HelloRetryRequest %+v, want %+v", tr.name, got.HelloRetry, want.HelloRetry)
+			}
+			if hs.Cipher != "TLS_AES_128_GCM_SHA256" || hs.ServerName != "server" || hs.Outcome != "established" ||
+				w.end.Client.End != endCloseNotify || w.end.Server.End != endCloseNotify || w.end.Decryption != "read" {
+				t.Errorf("%s: %s; the client ended with %s, the server with %s", tr.name, hs.Summary(), w.end.Client.End, w.end.Server.End)
+			}
+			if n := len(hs.ClientCertificates); (n == 1) != want.CertificateRequested {
+				t.Errorf("%s: %d client certificates", tr.name, n)
+			}
 		}
 	}
+}
+
+// rfcTold is what the handshakes are to be told as.
+var rfcTold = []record.TLSHandshake{
+	{Group: "x25519", Signature: "rsa_pss_rsae_sha256"},
+	{Group: "x25519", Resumed: "psk", ResumedFrom: "s0", EarlyData: "accepted"},
+	{Group: "secp256r1", Signature: "rsa_pss_rsae_sha256", HelloRetry: &record.TLSHelloRetry{
+		Group: "secp256r1", Cookie: true, Cipher: "TLS_AES_128_GCM_SHA256", Before: []string{"x25519"},
+	}},
+	{Group: "x25519", CertificateRequested: true, Signature: "ecdsa_secp256r1_sha256"},
+	{Group: "x25519", Signature: "rsa_pss_rsae_sha256"},
 }
 
 // TestFingerprintsLeaveOutGREASE wants GREASE values, which change from one
