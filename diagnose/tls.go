@@ -24,6 +24,7 @@ func tlsFamily() Family {
 type tlsObserver struct {
 	hs       *record.TLSHandshake // the first one
 	injected *record.Anomaly      // plaintext behind the agreement to start TLS
+	host     tlsHost
 }
 
 func (o *tlsObserver) See(r record.Record, rep *Reporter) {
@@ -45,6 +46,8 @@ func (o *tlsObserver) See(r record.Record, rep *Reporter) {
 			o.injected = r
 		}
 		tlsAnomaly(r, rep)
+	default:
+		o.host.see(r)
 	}
 }
 
@@ -112,6 +115,7 @@ func (o *tlsObserver) End(s *record.Session, rep *Reporter) {
 	if o.injected != nil && !rep.Has("smtp.plaintext_injected") && !rep.Has("ftp.tls_injection") {
 		rep.Raise("tls.starttls_injection", o.injected.Detail, o.injected)
 	}
+	o.host.judge(o.hs, rep)
 	for _, cause := range []string{"tls.certificate_expired", "tls.certificate_not_yet_valid", "tls.certificate_name", "tls.certificate_self_signed", "tls.certificate_untrusted"} {
 		rep.Explains(cause, "tls.certificate_refused")
 	}

@@ -9,19 +9,24 @@ import (
 )
 
 // tlsCodes returns the codes of what the family finds in these records.
-func tlsCodes(t *testing.T, records ...record.Record) []string {
+func tlsCodes(t *testing.T, records ...record.Record) (codes []string) {
 	t.Helper()
-	var got []string
+	for _, f := range tlsFindings(t, records...) {
+		codes = append(codes, f.Code)
+	}
+	return codes
+}
+
+func tlsFindings(t *testing.T, records ...record.Record) (got []*record.Finding) {
+	t.Helper()
 	w := NewWatcher(record.SinkFunc(func(r record.Record) error {
 		if f, ok := r.(*record.Finding); ok {
-			got = append(got, f.Code)
+			got = append(got, f)
 		}
 		return nil
 	}), []Family{tlsFamily()})
 	for _, r := range append(records, &record.Session{}) {
-		if h, ok := r.(*record.TLSHandshake); ok {
-			h.RecordKind = h.Kind()
-		}
+		r.Head().RecordKind = r.Kind()
 		if err := w.Write(r); err != nil {
 			t.Fatal(err)
 		}
@@ -84,5 +89,45 @@ func TestTLS(t *testing.T) {
 	}
 	if got := tlsCodes(t, &record.Anomaly{Code: "starttls_injection", Detail: "x"}); !slices.Equal(got, []string{"tls.starttls_injection"}) {
 		t.Errorf("injection: %v", got)
+	}
+}
+
+// TestCertificateForTheHost wants the certificate held against the name that
+// the dialogue gives the server, where the client asked for none.
+func TestCertificateForTheHost(t *testing.T) {
+	handshake := func(sni string) *record.TLSHandshake {
+		return &record.TLSHandshake{
+			Version: "TLS 1.3", ServerName: sni, Outcome: "established", Client: &record.TLSHello{}, Server: &record.TLSHello{},
+			Certificates: []record.TLSCertificate{{Names: []string{"mail.example", "*.web.example", "192.0.2.1"}, Key: "RSA", KeyBits: 2048}},
+		}
+	}
+	greeting := func(name string) *record.SMTPExchange {
+		return &record.SMTPExchange{Greeting: true, Reply: &record.SMTPReply{Code: 220, Text: []string{name + " ESMTP ready"}}}
+	}
+	for _, c := range []struct {
+		what    string
+		records []record.Record
+		want    string
+	}{
+		{"another name", []record.Record{greeting("mx1.example"), handshake("")}, "info"},
+		{"its name", []record.Record{greeting("Mail.Example."), handshake("")}, ""},
+		{"no name at all", []record.Record{greeting("localhost"), handshake("")}, ""},
+		{"one of two names", []record.Record{greeting("mx1.example"), handshake(""), &record.SMTPExchange{Verb: "EHLO", Reply: &record.SMTPReply{Code: 250, Text: []string{"mail.example hello"}}}}, ""},
+		{"SNI", []record.Record{greeting("mx1.example"), handshake("mail.example")}, ""},
+		{"web", []record.Record{handshake(""), &record.HTTPExchange{Method: "POST", Host: "api.example:8443"}}, "warning"},
+		{"wildcard", []record.Record{handshake(""), &record.HTTPExchange{Method: "POST", Host: "api.web.example"}}, ""},
+		{"address", []record.Record{handshake(""), &record.HTTPExchange{Method: "POST", Host: "192.0.2.1:443"}}, ""},
+		{"other address", []record.Record{handshake(""), &record.HTTPExchange{Method: "POST", Host: "192.0.2.7"}}, "warning"},
+		{"FTP", []record.Record{handshake(""), &record.FTPExchange{Command: "HOST", Arg: record.Plain("ftp.example"), Result: "ok"}}, "info"},
+	} {
+		got := ""
+		for _, f := range tlsFindings(t, c.records...) {
+			if f.Code == "tls.certificate_host" {
+				got = string(f.Severity)
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: %q, want %q", c.what, got, c.want)
+		}
 	}
 }

@@ -34,6 +34,8 @@ type What struct {
 	Files       bool // FTP and SFTP transfers
 	SOAP        bool // XML bodies of HTTP and mail
 	Bodies      bool // all other HTTP bodies
+
+	Certificates bool // of TLS; they come by AddChain
 }
 
 // Dir is a content.Store that writes into one folder.
@@ -62,6 +64,12 @@ type Written struct {
 	Session string         `json:"session"`
 	Packet  uint64         `json:"packet,omitempty"`
 	Times   int            `json:"times"`
+
+	// Of certificates: who showed it, and the fingerprints of the chain that
+	// it came first in, in the order sent. SHA256 is the certificate's
+	// fingerprint, not that of the PEM file.
+	By    string   `json:"by,omitempty"`
+	Chain []string `json:"chain,omitempty"`
 }
 
 // Open makes the folder if there is none.

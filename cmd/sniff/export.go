@@ -20,7 +20,7 @@ func (a *app) exportCommand() *cobra.Command {
 		Short: "Write messages (.eml), files, envelopes (.xml), streams or a smaller capture",
 		Long: `Write what was carried to DIR: mail messages byte for byte as they were sent,
 files of FTP and SFTP transfers, attachments, SOAP envelopes, HTTP bodies.
-Without a choice all but attachments and HTTP bodies are written.
+Without a choice mail, files and envelopes are written.
 
 Files are named by their SHA-256; names from the traffic stand in index.jsonl
 and, cleaned, behind the digest. Nothing is overwritten, nothing is written
@@ -37,6 +37,7 @@ one for TLS (a comment at the first packet names the real one).`,
   sniff export ftp.pcap --files -w out
   sniff export --pcap --where 'kind == "smtp.message" && outcome != "accepted"' -w refused.pcapng mail.pcap
   sniff export --anonymise -w ticket.pcapng mail.pcap
+  sniff export mail.pcap --certs -w out
   sniff export --decrypted --keylog keys -w plain.pcapng mail.pcap
   sniff export ssh.pcap --known-hosts   host keys as lines of known_hosts`,
 		Args: files(1),
@@ -65,6 +66,9 @@ one for TLS (a comment at the first packet names the real one).`,
 			store, err := export.Open(dir, want)
 			if err != nil {
 				return inputError{err}
+			}
+			if want.Certificates {
+				a.shown = showTo(store)
 			}
 			discard := record.SinkFunc(func(record.Record) error { return nil })
 			if want != (export.What{}) {
@@ -96,6 +100,7 @@ one for TLS (a comment at the first packet names the real one).`,
 	f.BoolVar(&want.Files, "files", false, "files of FTP and SFTP transfers")
 	f.BoolVar(&want.SOAP, "soap", false, "XML bodies")
 	f.BoolVar(&want.Bodies, "http", false, "all other HTTP bodies")
+	f.BoolVar(&want.Certificates, "certs", false, "certificates that TLS peers show, as PEM, named by their fingerprint; index.jsonl has the order of each chain")
 	f.BoolVar(&streams, "streams", false, "what each side of each connection sent, in a file for each")
 	f.BoolVar(&packets, "pcap", false, "a capture of the wanted sessions, to the file -w")
 	f.BoolVar(&decrypted, "decrypted", false, "the plaintext of the sessions in which TLS can be read, as a capture, to the file -w")

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"sniff/dissect"
 	"sniff/record"
 	"sniff/render"
 )
@@ -44,7 +45,8 @@ type app struct {
 	choice         choice
 	shape          shape
 
-	tap func(*record.Header, time.Time) record.TapConn // takes the plaintext; nil: nobody does
+	tap   func(*record.Header, time.Time) record.TapConn    // takes the plaintext; nil: nobody does
+	shown func(string, dissect.Dir, record.Stamp, [][]byte) // takes certificate chains; nil: nobody does
 
 	found   bool // something at or above --fail-on was found
 	damaged bool // an input was damaged; it was said already

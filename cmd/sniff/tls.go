@@ -14,6 +14,8 @@ import (
 	"sniff/capture"
 	"sniff/dissect"
 	"sniff/dissect/tls"
+	"sniff/export"
+	"sniff/record"
 )
 
 // tlsLayer makes the layer that reads TLS, with all keys that the flags and
@@ -50,7 +52,24 @@ func (a *app) tlsLayer(reader *capture.Reader) (func(dissect.LayerEnv) dissect.L
 			more()
 		}
 	})
-	return tls.New(tls.Config{Keys: keys, Verify: verifier(roots)}), nil
+	return tls.New(tls.Config{Keys: keys, Verify: verifier(roots), Shown: a.shown}), nil
+}
+
+// showTo returns what writes the chains that are shown to a folder.
+func showTo(store *export.Dir) func(string, dissect.Dir, record.Stamp, [][]byte) {
+	return func(session string, by dissect.Dir, at record.Stamp, chain [][]byte) {
+		c := export.Chain{Session: session, Packet: at.Packet, By: by.String()}
+		for _, der := range chain {
+			name := ""
+			if cert, err := x509.ParseCertificate(der); err == nil {
+				if name = cert.Subject.CommonName; name == "" && len(cert.DNSNames) > 0 {
+					name = cert.DNSNames[0]
+				}
+			}
+			c.Certificates = append(c.Certificates, export.Certificate{Name: name, DER: der})
+		}
+		store.AddChain(c)
+	}
 }
 
 // verifier verifies chains against roots as of the time of the capture.

@@ -59,6 +59,9 @@ func (l *layer) certificates(dir dissect.Dir, s cryptobyte.String) bool {
 			}
 		}
 	}
+	if l.cfg.Shown != nil && len(ders) > 0 {
+		l.cfg.Shown(l.env.Conn().Session, dir, l.env.At(0), ders)
+	}
 	if dir == dissect.ClientToServer {
 		h.rec.ClientCertificates, _ = readChain(ders)
 		h.rec.NoClientCertificate = len(ders) == 0 && ok

@@ -40,6 +40,9 @@ type Config struct {
 	// a time, against whatever roots are trusted. nil: chains are not
 	// verified. A name is not checked by it.
 	Verify func(chain []*x509.Certificate, at time.Time) error
+	// Shown, unless nil, is told of every chain that a peer of a session
+	// shows, its own certificate first. The bytes are not to be kept.
+	Shown func(session string, by dissect.Dir, at record.Stamp, chain [][]byte)
 }
 
 // New returns what makes the layer of one connection. Layers of one New know
