@@ -65,6 +65,14 @@ type Blinded interface {
 	Opaque(dir Dir, n int64)
 }
 
+// Waiter is a Dissector that may return Wait.
+type Waiter interface {
+	// Ready is asked while it waits, now and then and whenever something
+	// arrives, and reports whether it can go on. With last set no more is
+	// kept, and it goes on with what it has.
+	Ready(last bool) bool
+}
+
 // Action is what a dissector asks of its session beside going on.
 type Action uint8
 
@@ -89,6 +97,11 @@ const (
 	// Downgrade says that TLS ends with the close_notify of each side and
 	// that the dissector goes on behind it in the clear (FTP's CCC).
 	Downgrade
+	// Wait says that what was just used needs something from outside of the
+	// traffic before anything more is read: keys that are still being
+	// written. The session keeps what arrives on both sides, in order and
+	// within bounds, and asks Waiter. Only a Waiter may return it.
+	Wait
 	// Handoff says that what follows in both directions is a new stream of
 	// a protocol not known yet (HTTP's CONNECT and Upgrade). The dissector
 	// gets EOF for both directions, then the stream is probed afresh.

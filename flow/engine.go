@@ -16,6 +16,7 @@ type Engine struct {
 
 	output
 	expectations
+	awaiting awaiting
 
 	clock
 	table
@@ -140,6 +141,7 @@ func (e *Engine) Advance(t time.Time) {
 		e.expire()
 	}
 	e.tick(time.Unix(0, e.now))
+	e.ask(t, false)
 }
 
 // Close ends what is still open, writes what is still queued and returns the
@@ -147,6 +149,7 @@ func (e *Engine) Advance(t time.Time) {
 func (e *Engine) Close() error {
 	if !e.stopped {
 		e.stopped = true
+		e.ask(time.Unix(0, e.now), true)
 		e.closeAll()
 		e.counts.anomalies(e.last, func(r record.Record) { e.put(item{record: r}) })
 	}

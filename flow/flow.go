@@ -55,6 +55,11 @@ type Limits struct {
 	Held int
 	// HoldTime is the longest hold in capture time; default 5 minutes.
 	HoldTime time.Duration
+	// Wait is the most bytes that a session keeps while it waits for keys,
+	// WaitTotal all that wait; default 1 MiB and 64 MiB. WaitTime is for how
+	// long, in capture time; default 10 seconds.
+	Wait, WaitTotal int
+	WaitTime        time.Duration
 	// OutOfOrder is the most bytes kept ahead of a hole in one direction;
 	// default 1 MiB. OutOfOrderTotal is the same over all connections;
 	// default 128 MiB.

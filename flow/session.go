@@ -64,7 +64,9 @@ type Session struct {
 	waiting     bool     // in the engine's list of sessions in probing
 	older       *Session // its neighbours there
 	newer       *Session
-	broken      bool // a dissector panicked: nothing is read any more
+	broken      bool     // a dissector panicked: nothing is read any more
+	ending      bool     // nothing is waited for any more
+	closing     *closing // the connection has ended, and a stage still waits
 	closed      bool
 	downgrading bool
 	signal      chan struct{}
@@ -166,6 +168,15 @@ func (s *Session) Close(end, by string, at record.Stamp) {
 	if s.closed {
 		return
 	}
+	if s.awaits() && !s.e.stopped {
+		s.closing = &closing{end, by, at} // when what it waits for is there
+		return
+	}
+	s.close(end, by, at)
+}
+
+func (s *Session) close(end, by string, at record.Stamp) {
+	s.ending = true
 	if s.swapped == 1 && by != "" {
 		by = map[string]string{"client": "server", "server": "client"}[by]
 	}

@@ -38,6 +38,7 @@ type stage struct {
 	outer, inner *stage // the layer this comes out of; the stage it feeds
 
 	tls       *record.TLSHandshake // of the layer around the stage
+	waits     *backlog             // the dissector waits; nil: it does not
 	inTLS     bool                 // the stream began inside TLS
 	upgrading bool                 // Upgrade was asked, who does the TLS is open
 	answered  bool                 // it was the server's answer that agreed on it
@@ -61,6 +62,8 @@ func (st *stage) data(dir dissect.Dir, b []byte, at record.Stamp) {
 	h := &st.dirs[dir]
 	switch {
 	case len(b) == 0 || h.ended:
+	case st.waits != nil:
+		st.keepBack(event{kind: evData, dir: dir, b: b, at: at})
 	case st.mode == opaque || h.opaque || st.s.broken:
 		h.last = at
 		st.left(dir)
@@ -111,6 +114,9 @@ func (st *stage) gap(dir dissect.Dir, n int64, at record.Stamp) {
 	switch {
 	case n == 0 || h.ended:
 		return
+	case st.waits != nil:
+		st.keepBack(event{kind: evGap, dir: dir, n: n, at: at})
+		return
 	case st.mode == probing && !st.s.broken:
 		st.probe.gap(dir, n, at)
 		st.decide()
@@ -147,6 +153,10 @@ func (st *stage) eof(dir dissect.Dir, at record.Stamp) {
 	st = st.settle()
 	h := &st.dirs[dir]
 	if h.ended {
+		return
+	}
+	if st.waits != nil {
+		st.keepBack(event{kind: evEOF, dir: dir, at: at})
 		return
 	}
 	if st.mode == probing && !st.s.broken {
@@ -249,7 +259,7 @@ func (st *stage) run(dir dissect.Dir) {
 
 // follows reports whether the dissector may be offered bytes of h.
 func (st *stage) follows(h *half) bool {
-	return st.mode == reading && !st.upgrading && !h.held && !h.opaque && !st.s.broken
+	return st.mode == reading && st.waits == nil && !st.upgrading && !h.held && !h.opaque && !st.s.broken
 }
 
 // act does what the dissector asked for behind the bytes it just used.
@@ -269,6 +279,8 @@ func (st *stage) act(dir dissect.Dir, a dissect.Action) {
 		st.downgrade()
 	case dissect.Handoff:
 		st.handoff()
+	case dissect.Wait:
+		st.wait()
 	}
 }
 

@@ -31,13 +31,25 @@ func (s *said) Tell(o *record.Outline) {
 // toy reads lines. A line that begins with one of its words asks the session
 // for something.
 type toy struct {
-	env dissect.Env
-	x   dissect.Expected
+	env   dissect.Env
+	x     dissect.Expected
+	ready bool
+}
+
+// Ready makes the toy a Waiter: it waits until somebody sets ready.
+func (d *toy) Ready(last bool) bool {
+	switch {
+	case d.ready:
+		d.say(0, "[ready]")
+	case last:
+		d.say(0, "[gave up]")
+	}
+	return d.ready || last
 }
 
 var toyActions = map[string]dissect.Action{
 	"HOLD": dissect.HoldClient, "GO": dissect.ReleaseClient, "HOLDSERVER": dissect.HoldServer, "GOSERVER": dissect.ReleaseServer,
-	"UPGRADE": dissect.Upgrade, "DOWNGRADE": dissect.Downgrade, "HANDOFF": dissect.Handoff,
+	"WAIT": dissect.Wait, "UPGRADE": dissect.Upgrade, "DOWNGRADE": dissect.Downgrade, "HANDOFF": dissect.Handoff,
 }
 
 func (d *toy) Consume(dir dissect.Dir, b []byte) (int, dissect.Action, error) {

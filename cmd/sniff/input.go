@@ -82,11 +82,17 @@ func (a *app) analyseFrom(reader *capture.Reader, sink record.Sink, keep int, st
 // pump feeds every segment to the engine. Damage is reported and remembered;
 // reading goes on behind it where the reader can.
 func (a *app) pump(reader *capture.Reader, engine *flow.Engine) error {
+	take := engine.Segment
+	if a.live {
+		ticks, stop := ticking(engine)
+		defer stop()
+		take = ticks
+	}
 	var seg capture.Segment
 	for {
 		err := reader.Next(&seg)
 		if err == nil {
-			engine.Segment(&seg)
+			take(&seg)
 			continue
 		}
 		if err == io.EOF {

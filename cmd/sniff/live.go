@@ -4,11 +4,14 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"sniff/capture"
+	"sniff/flow"
 )
 
 func (a *app) liveCommand() *cobra.Command {
@@ -17,9 +20,14 @@ func (a *app) liveCommand() *cobra.Command {
 		Use:   "live -i IFACE",
 		Short: "The same as read, from a network interface",
 		Long: `Listen on an interface until interrupted and say what happens as it happens.
-Capturing needs root or the capability CAP_NET_RAW.`,
+Capturing needs root or the capability CAP_NET_RAW.
+
+--keylog may name a file that programs are still writing to, or that is not
+there yet. A TLS session whose keys are missing is kept, for ten seconds and up
+to 1 MiB, and read when they come.`,
 		Example: `  sudo sniff live -i eth0 -f 'port 25'
-  sudo sniff live -i eth0 -o jsonl`,
+  sudo sniff live -i eth0 -o jsonl
+  sudo sniff live -i lo --keylog keys       while SSLKEYLOGFILE=keys curl ... runs`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if err := a.checkFlags("table", "text", "jsonl", "csv", "eve", "zeek"); err != nil {
@@ -43,6 +51,7 @@ Capturing needs root or the capability CAP_NET_RAW.`,
 				<-stop
 				reader.Close()
 			}()
+			a.live = true
 			a.note("listens on %s; interrupt to stop", iface)
 			return a.analyseFrom(reader, sink, keepForShow, nil)
 		},
@@ -52,4 +61,40 @@ Capturing needs root or the capability CAP_NET_RAW.`,
 	a.outputFlags(cmd, "what to print: table (a line per session), text (the dialogue), jsonl, csv, eve (Suricata's events) or zeek (its logs, in the folder -w)")
 	a.zeekFlags(cmd)
 	return cmd
+}
+
+// idle is how long an interface must be silent before the engine is told the
+// time: while packets come, theirs counts.
+const idle = 250 * time.Millisecond
+
+// ticking returns what gives segments to the engine and tells it the time
+// while none come, and what stops that.
+func ticking(engine *flow.Engine) (segment func(*capture.Segment), stop func()) {
+	var mu sync.Mutex // the engine wants one caller at a time
+	var last time.Time
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		t := time.NewTicker(idle / 5)
+		defer t.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case now := <-t.C:
+				mu.Lock()
+				if now.Sub(last) > idle {
+					engine.Advance(now)
+				}
+				mu.Unlock()
+			}
+		}
+	}()
+	segment = func(s *capture.Segment) {
+		mu.Lock()
+		defer mu.Unlock()
+		last = time.Now()
+		engine.Segment(s)
+	}
+	return segment, func() { close(done); <-ended }
 }

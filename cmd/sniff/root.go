@@ -48,6 +48,7 @@ type app struct {
 	tap   func(*record.Header, time.Time) record.TapConn    // takes the plaintext; nil: nobody does
 	shown func(string, dissect.Dir, record.Stamp, [][]byte) // takes certificate chains; nil: nobody does
 
+	live    bool // the input is an interface
 	found   bool // something at or above --fail-on was found
 	damaged bool // an input was damaged; it was said already
 }

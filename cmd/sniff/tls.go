@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"time"
 
@@ -25,7 +26,10 @@ func (a *app) tlsLayer(reader *capture.Reader) (func(dissect.LayerEnv) dissect.L
 	var sources []func()
 	if a.keylog != "" {
 		k := &keyLog{path: a.keylog, keys: keys}
-		if err := k.read(); err != nil {
+		switch err := k.read(); {
+		case a.live && errors.Is(err, fs.ErrNotExist):
+			a.note("%s does not exist yet; it is read when a program begins to write to it", a.keylog)
+		case err != nil:
 			return nil, inputError{err}
 		}
 		if k.added == 0 && k.bad > 0 {
@@ -52,7 +56,7 @@ func (a *app) tlsLayer(reader *capture.Reader) (func(dissect.LayerEnv) dissect.L
 			more()
 		}
 	})
-	return tls.New(tls.Config{Keys: keys, Verify: verifier(roots), Shown: a.shown}), nil
+	return tls.New(tls.Config{Keys: keys, Wait: a.live && a.keylog != "", Verify: verifier(roots), Shown: a.shown}), nil
 }
 
 // showTo returns what writes the chains that are shown to a folder.
@@ -113,8 +117,12 @@ type keyLog struct {
 	path       string
 	keys       *tls.Keys
 	at         int64 // read up to here, to the end of a line
+	looked     time.Time
 	added, bad int
 }
+
+// lookEvery is how soon the file is looked at again.
+const lookEvery = 5 * time.Millisecond
 
 // read takes over the lines that came since.
 func (k *keyLog) read() error {
@@ -139,10 +147,22 @@ func (k *keyLog) read() error {
 	return nil
 }
 
-// more reads what was added to the file. A file that went away since it was
-// opened has no more to give.
+// more reads what was added to the file, or all of one that took its place. A
+// file that went away since it was opened has no more to give.
 func (k *keyLog) more() {
-	if st, err := os.Stat(k.path); err == nil && st.Size() > k.at {
+	now := time.Now()
+	if now.Sub(k.looked) < lookEvery {
+		return
+	}
+	k.looked = now
+	st, err := os.Stat(k.path)
+	if err != nil {
+		return
+	}
+	if st.Size() < k.at {
+		k.at = 0
+	}
+	if st.Size() > k.at {
 		_ = k.read()
 	}
 }

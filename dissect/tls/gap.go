@@ -59,7 +59,7 @@ func (l *layer) search(dir dissect.Dir, b []byte) int {
 				l.passOver(dir, i)
 				return i
 			}
-			n, _, _ := l.Consume(dir, b)
+			n, _, _ := l.consume(dir, b)
 			s.lost = s.lost || n == 0
 			return n
 		case boundaryMore:

@@ -14,8 +14,9 @@ const (
 
 // Why a session is not read.
 const (
-	whyNoKeys = "no secrets of this session are known"
-	whyStart  = "the beginning of the handshake was not captured"
+	whyUnknown = "no secrets of this session are known"
+	whyLate    = "no secrets of this session came as long as it was waited for them"
+	whyStart   = "the beginning of the handshake was not captured"
 )
 
 // handshake gathers what a handshake says until both sides have finished.
@@ -132,7 +133,7 @@ func (l *layer) serverHello(s *hello) {
 		r.Sentinel = "TLS 1.2"
 	}
 	if h.version == versionTLS13 {
-		l.protect13()
+		l.need(l.has13, l.protect13)
 	} else if h.client != nil && len(s.session) > 0 && string(s.session) == string(h.client.session) {
 		r.Resumed = "session_id" // unless a certificate follows
 		id := s.session
@@ -172,6 +173,18 @@ func (h *handshake) secrecy() {
 	default:
 		r.Secrecy = "no"
 	}
+}
+
+// has13 reports whether the key log holds all secrets of a TLS 1.3 session.
+func (l *layer) has13() bool {
+	h := l.hs
+	if h.client == nil || h.suite.mode == modeUnknown {
+		return true // they are of no use
+	}
+	all := func(s *secrets) bool {
+		return s.handshake[0] != nil && s.handshake[1] != nil && s.traffic[0] != nil && s.traffic[1] != nil
+	}
+	return all(l.cfg.Keys.lookup(h.client.random, all))
 }
 
 // protect13 takes the secrets of a TLS 1.3 session into use: behind the
@@ -224,9 +237,16 @@ func (l *layer) protect13() {
 		case h.suite.mode == modeUnknown:
 			l.giveUp(dissect.Dir(d), "the cipher of "+h.rec.Cipher+" is not decrypted")
 		case len(s.ahead) == 0 && s.opener == nil:
-			l.giveUp(dissect.Dir(d), whyNoKeys)
+			l.giveUp(dissect.Dir(d), l.whyNoKeys())
 		}
 	}
+}
+
+// hasEarly reports whether the secret of 0-RTT data is there, or was looked for
+// already.
+func (l *layer) hasEarly() bool {
+	there := func(s *secrets) bool { return s.early != nil }
+	return l.sides[dissect.ClientToServer].epoch != epochNone || there(l.cfg.Keys.lookup(l.hs.client.random, there))
 }
 
 // openEarly tries the early secret on the first record that the client sends
@@ -301,7 +321,7 @@ func (h *handshake) settleEarly(taken bool) {
 
 // changeCipherSpec begins the protection of a direction in TLS 1.2 and below.
 func (l *layer) changeCipherSpec(dir dissect.Dir) {
-	h, s := l.hs, &l.sides[dir]
+	h := l.hs
 	switch {
 	case h.version == versionTLS13:
 		return // for the sake of middleboxes (RFC 8446, appendix D.4)
@@ -312,6 +332,21 @@ func (l *layer) changeCipherSpec(dir dissect.Dir) {
 		return
 	}
 	h.changed[dir] = true
+	l.need(func() bool { return h.derived || h.has12() }, func() { l.protect12(dir) })
+}
+
+// has12 reports whether the master secret of a TLS 1.2 session is known, or
+// would be of no use.
+func (h *handshake) has12() bool {
+	if h.master == nil && h.whyOpaque() == "" {
+		h.findMaster()
+	}
+	return h.master != nil || h.whyOpaque() != ""
+}
+
+// protect12 takes the keys of a direction into use.
+func (l *layer) protect12(dir dissect.Dir) {
+	h, s := l.hs, &l.sides[dir]
 	s.sealed = true
 	s.protector = protector{suite: h.suite, buf: s.buf, missing: s.missing}
 	openers, why := h.openers12()
@@ -347,31 +382,23 @@ func overhead12(version uint16, s suite) int {
 // openers12 derives the keys of TLS 1.2 and below, once; why says what is in
 // the way.
 func (h *handshake) openers12() (o *[2]opener, why string) {
-	if h.derived {
-		if h.openers == nil {
-			return nil, h.whyOpaque()
+	if !h.derived {
+		h.derived = true
+		if h.has12(); h.master != nil && h.whyOpaque() == "" {
+			h.openers = protection12(h.version, h.suite, h.master, h.client.random, h.server.random, h.rec.EtM)
 		}
+	}
+	if h.openers != nil {
 		return h.openers, ""
 	}
-	h.derived = true
-	if h.client == nil || h.server == nil {
-		return nil, whyStart
+	if why = h.whyOpaque(); why == "" {
+		why = h.l.whyNoKeys()
 	}
-	if why := h.whyOpaque(); why != whyNoKeys {
-		return nil, why
-	}
-	h.findMaster()
-	if h.master == nil {
-		return nil, whyNoKeys
-	}
-	h.openers = protection12(h.version, h.suite, h.master, h.client.random, h.server.random, h.rec.EtM)
-	if h.openers == nil {
-		return nil, whyNoKeys
-	}
-	return h.openers, ""
+	return nil, why
 }
 
-// whyOpaque says why a session would not be read with keys at hand.
+// whyOpaque says why a session could not be read even with keys at hand, ""
+// when it could.
 func (h *handshake) whyOpaque() string {
 	switch {
 	case h.client == nil || h.server == nil:
@@ -383,7 +410,7 @@ func (h *handshake) whyOpaque() string {
 	case h.rec.Compression != "":
 		return "compressed connections are not decrypted"
 	}
-	return whyNoKeys
+	return ""
 }
 
 // findMaster looks for the master secret: in the key log, by the server's RSA
@@ -456,7 +483,7 @@ func (l *layer) complete(force bool) {
 	if r.Decryption == "" && h.server != nil {
 		r.Decryption = "opaque"
 		if r.Opaque == "" && !h.failed {
-			r.Opaque = whyNoKeys
+			r.Opaque = l.whyNoKeys()
 		}
 	} else if r.Decryption == "read" {
 		r.Opaque = ""

@@ -1,6 +1,7 @@
 package tls
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -56,7 +57,10 @@ func (l *layer) record(dir dissect.Dir, typ uint8, version uint16, payload []byt
 	case s.sealed:
 		l.sealedRecord(dir, typ, version, payload)
 	case typ == typeApplicationData && dir == dissect.ClientToServer && h.client != nil && h.client.early && h.server == nil:
-		l.openEarly(dir, typ, version, payload)
+		if l.cfg.Wait {
+			payload = bytes.Clone(payload)
+		}
+		l.need(l.hasEarly, func() { l.openEarly(dir, typ, version, payload) })
 	case typ == typeApplicationData:
 		h.partial, s.sealed = true, true
 		l.giveUp(dir, whyStart)

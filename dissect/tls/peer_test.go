@@ -35,6 +35,7 @@ type watcher struct {
 	handshakes []*record.TLSHandshake
 	end        *record.TLSEnd
 	violations []dissect.Violation
+	waited     int
 }
 
 func (w *watcher) Conn() dissect.Conn  { return dissect.Conn{Session: w.session} }
@@ -95,7 +96,11 @@ func feed(w *watcher, cfg Config, make func(dissect.LayerEnv) dissect.Layer, pie
 	var broken [2]bool
 	run := func(dir dissect.Dir) {
 		for len(unread[dir]) > 0 && !broken[dir] {
-			used, _, err := l.Consume(dir, unread[dir])
+			used, act, err := l.Consume(dir, unread[dir])
+			if act == dissect.Wait {
+				w.waited++
+				l.(dissect.Waiter).Ready(true)
+			}
 			if err != nil {
 				broken[dir] = true
 				w.t.Logf("%s: %v", dir, err)

@@ -36,6 +36,9 @@ import (
 type Config struct {
 	// Keys holds the secrets; nil: there are none.
 	Keys *Keys
+	// Wait makes a session wait for keys that are not there yet, as a key log
+	// is still being written while it begins.
+	Wait bool
 	// Verify verifies a server's chain of certificates, its own first, as of
 	// a time, against whatever roots are trusted. nil: chains are not
 	// verified. A name is not checked by it.
@@ -80,6 +83,9 @@ type layer struct {
 	end    record.TLSEnd
 	rounds int // handshakes so far
 
+	pending *pending // keys that are waited for
+	late    bool     // they did not come in time
+
 	downgrading bool // the protocol goes on in the clear behind close_notify
 	ended       bool
 }
@@ -105,7 +111,14 @@ type side struct {
 	stats *record.TLSSide
 }
 
-func (l *layer) Consume(dir dissect.Dir, b []byte) (int, dissect.Action, error) {
+func (l *layer) Consume(dir dissect.Dir, b []byte) (n int, act dissect.Action, err error) {
+	if n, act, err = l.consume(dir, b); l.pending != nil && n > 0 {
+		act = dissect.Wait
+	}
+	return n, act, err
+}
+
+func (l *layer) consume(dir dissect.Dir, b []byte) (int, dissect.Action, error) {
 	s := &l.sides[dir]
 	s.stats = l.stats(dir)
 	switch {
