@@ -90,16 +90,9 @@ func (k *KnownHosts) judge(h *record.SSHHandshake, rep *Reporter) {
 	if c := host.Certificate; c != nil && c.Host && k.ca[c.CASHA256] != "" {
 		return // signed by a known authority; sshKey looks at its validity
 	}
-	blob, err := base64.StdEncoding.DecodeString(host.Key)
+	key, err := publicKey(host)
 	if err != nil {
 		return
-	}
-	key, err := ssh.ParsePublicKey(blob)
-	if err != nil {
-		return
-	}
-	if c, ok := key.(*ssh.Certificate); ok {
-		key = c.Key
 	}
 	addr := h.Server.String()
 	err = k.check(addr, net.TCPAddrFromAddrPort(h.Server), key)
@@ -126,12 +119,33 @@ func (k *KnownHosts) judge(h *record.SSHHandshake, rep *Reporter) {
 	}
 }
 
-// KnownHostsLine is the line of known_hosts for a host that was seen; "" when
-// it showed no key, or a certificate, which known_hosts does not hold, or where
-// the key is a proxy's.
+// KnownHostsLine is the line of known_hosts for a host that was seen, of a
+// certificate the one for the key in it; "" when the host showed no key, or the
+// key is a proxy's.
 func KnownHostsLine(h *record.SSHHandshake) string {
-	if h.HostKey == nil || h.HostKey.Key == "" || h.HostKey.Certificate != nil || h.Substream == record.SSHClientLeg {
+	if h.HostKey == nil || h.HostKey.Key == "" || h.Substream == record.SSHClientLeg {
 		return ""
 	}
-	return knownhosts.Normalize(h.Server.String()) + " " + h.HostKey.Algorithm + " " + h.HostKey.Key
+	algorithm, blob := h.HostKey.Algorithm, h.HostKey.Key
+	if h.HostKey.Certificate != nil {
+		key, err := publicKey(h.HostKey)
+		if err != nil {
+			return ""
+		}
+		algorithm, blob = key.Type(), base64.StdEncoding.EncodeToString(key.Marshal())
+	}
+	return knownhosts.Normalize(h.Server.String()) + " " + algorithm + " " + blob
+}
+
+// publicKey is the key that a host showed, or that its certificate is about.
+func publicKey(k *record.SSHHostKey) (ssh.PublicKey, error) {
+	blob, err := base64.StdEncoding.DecodeString(k.Key)
+	if err != nil {
+		return nil, err
+	}
+	key, err := ssh.ParsePublicKey(blob)
+	if c, ok := key.(*ssh.Certificate); ok {
+		key = c.Key
+	}
+	return key, err
 }

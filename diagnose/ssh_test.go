@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/knownhosts"
+
 	"sniff/record"
 )
 
@@ -181,6 +184,9 @@ func TestKnownHosts(t *testing.T) {
 		{"known", "192.0.2.20 ssh-ed25519 " + edKey, ""},
 		{"known under a name", "server.example ssh-ed25519 " + edKey, ""},
 		{"known by a wildcard", "192.0.2.* ssh-ed25519 " + edKey, ""},
+		{"known by a hashed name", knownhosts.HashHostname("192.0.2.20") + " ssh-ed25519 " + edKey, ""},
+		{"changed under a hashed name", knownhosts.HashHostname("192.0.2.20") + " ssh-ed25519 " + edKey2, "ssh.host_key_changed"},
+		{"not this host", "!192.0.2.20,192.0.2.* ssh-ed25519 " + edKey2, "ssh.host_key_unknown"},
 		{"changed", "192.0.2.20 ssh-ed25519 " + edKey2, "ssh.host_key_changed"},
 		{"unknown", "192.0.2.99 ssh-ed25519 " + edKey2, "ssh.host_key_unknown"},
 		{"revoked", "@revoked * ssh-ed25519 " + edKey, "ssh.host_key_revoked"},
@@ -197,6 +203,25 @@ func TestKnownHosts(t *testing.T) {
 		found := run([]Family{KnownHostsFamily(k)}, healthy(1))
 		if c.code == "" && len(found) > 0 || c.code != "" && found[c.code] == nil {
 			t.Errorf("%s: findings %v, want %q", c.name, found, c.code)
+		}
+	}
+	certified := healthy(1)
+	certified.HostKey.Certificate = &record.SSHCertificate{KeyID: "server", Host: true, CASHA256: fingerprint(t, edKey2)}
+	for file, code := range map[string]string{
+		"@cert-authority * ssh-ed25519 " + edKey2: "",
+		"@revoked * ssh-ed25519 " + edKey2:        "ssh.host_key_revoked",
+		"192.0.2.99 ssh-ed25519 " + edKey2:        "ssh.host_key_unknown",
+	} {
+		name := filepath.Join(t.TempDir(), "known_hosts")
+		if err := os.WriteFile(name, []byte(file+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		k, err := LoadKnownHosts(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := run([]Family{KnownHostsFamily(k)}, certified); code == "" && len(found) > 0 || code != "" && found[code] == nil {
+			t.Errorf("a certificate with %s: findings %v, want %q", file, found, code)
 		}
 	}
 	if got, want := KnownHostsLine(healthy(1)), "192.0.2.20 ssh-ed25519 "+edKey; got != want {
@@ -261,6 +286,15 @@ func TestSSHProxyLegs(t *testing.T) {
 	if line := KnownHostsLine(client); line != "" {
 		t.Errorf("known_hosts line of the proxy's key: %s", line)
 	}
+}
+
+func fingerprint(t *testing.T, key string) string {
+	t.Helper()
+	public, _, _, _, err := ssh.ParseAuthorizedKey([]byte("ssh-ed25519 " + key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ssh.FingerprintSHA256(public)
 }
 
 func TestGradeSSH(t *testing.T) {
