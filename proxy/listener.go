@@ -62,6 +62,9 @@ func (s *Server) acceptLoop(ln net.Listener, l *Listener) {
 			}
 			continue
 		}
+		if raw, err := c.(*net.TCPConn).SyscallConn(); err == nil {
+			_ = inline("", "", raw)
+		}
 		if why := s.admit(c); why != "" {
 			s.cfg.Log.Warn("connection refused", "client", c.RemoteAddr(), "listener", l.name(), "why", why)
 			abort(c)
@@ -164,7 +167,7 @@ func (s *Server) dial(l *Listener, address string) (net.Conn, error) {
 	if l.Via != nil {
 		next = l.Via.url.Host
 	}
-	var how net.Dialer
+	how := net.Dialer{Control: inline}
 	if l.Mode == Transparent {
 		how.Control = markSocket
 	}

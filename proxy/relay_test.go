@@ -385,3 +385,33 @@ func TestForwardedBodiesAreNotTouched(t *testing.T) {
 		t.Errorf("the server got\n%s\nwant\n%s", b, want)
 	}
 }
+
+// TestUrgentDataStaysInTheStream: FTP clients send the end of ABOR as urgent
+// data, which must come through in its place.
+func TestUrgentDataStaysInTheStream(t *testing.T) {
+	got := make(chan string, 1)
+	l := startLab(t, Config{}, listen(t, func(c *net.TCPConn) {
+		b := make([]byte, 6)
+		_, _ = io.ReadFull(c, b)
+		got <- string(b)
+	}))
+	c := l.dial()
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.Control(func(fd uintptr) { err = syscall.Sendto(int(fd), []byte("ABOR\r\n"), syscall.MSG_OOB, nil) }); err != nil {
+		t.Fatal(err)
+	}
+	if err != nil {
+		t.Skipf("no urgent data here: %v", err)
+	}
+	select {
+	case b := <-got:
+		if b != "ABOR\r\n" {
+			t.Errorf("%q came", b)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the urgent byte did not come")
+	}
+}

@@ -48,7 +48,10 @@ func transparentSocket(network, _ string, c syscall.RawConn) error {
 // markSocket marks a connection of the proxy's own, so that the firewall leaves
 // it alone. Without the right to, the proxy's user must do (Redirect.UID), and a
 // loop is noticed.
-func markSocket(_, _ string, c syscall.RawConn) error {
+func markSocket(network, address string, c syscall.RawConn) error {
+	if err := inline(network, address, c); err != nil {
+		return err
+	}
 	return c.Control(func(fd uintptr) {
 		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_MARK, Mark)
 	})

@@ -14,4 +14,5 @@ func (s *Server) serveTransparent(c net.Conn, l *Listener) {
 }
 
 func transparentSocket(_, _ string, _ syscall.RawConn) error { return nil }
-func markSocket(_, _ string, _ syscall.RawConn) error        { return nil }
+
+func markSocket(network, address string, c syscall.RawConn) error { return inline(network, address, c) }

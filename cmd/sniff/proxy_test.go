@@ -36,9 +36,15 @@ type running struct {
 // it listens at as many addresses as expected.
 func startProxy(t *testing.T, listeners int, args ...string) *running {
 	t.Helper()
-	p := &running{t: t, stdout: &bytes.Buffer{}, done: make(chan struct{})}
-	p.cmd = exec.Command(os.Args[0], append([]string{"proxy"}, args...)...)
-	p.cmd.Args[0] = "sniff"
+	cmd := exec.Command(os.Args[0], append([]string{"proxy"}, args...)...)
+	cmd.Args[0] = "sniff"
+	return startCommand(t, listeners, cmd)
+}
+
+// startCommand is startProxy with a command of one's own.
+func startCommand(t *testing.T, listeners int, cmd *exec.Cmd) *running {
+	t.Helper()
+	p := &running{t: t, cmd: cmd, stdout: &bytes.Buffer{}, done: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+t.TempDir(), "NO_COLOR=1")
 	p.cmd.Stdout = p.stdout
 	stderr, err := p.cmd.StderrPipe()
@@ -102,32 +108,32 @@ func (p *running) stop() string {
 }
 
 // mailServer takes every message.
-func mailServer(t *testing.T) string {
-	return serve(t, func(c net.Conn) {
-		in := bufio.NewReader(c)
-		fmt.Fprint(c, "220 mail.test ESMTP\r\n")
-		for {
-			line, err := in.ReadString('\n')
-			if err != nil {
-				return
-			}
-			switch strings.ToUpper(strings.TrimSpace(line)) {
-			case "DATA":
-				fmt.Fprint(c, "354 go on\r\n")
-				for line != ".\r\n" {
-					if line, err = in.ReadString('\n'); err != nil {
-						return
-					}
-				}
-				fmt.Fprint(c, "250 2.0.0 taken\r\n")
-			case "QUIT":
-				fmt.Fprint(c, "221 2.0.0 bye\r\n")
-				return
-			default:
-				fmt.Fprint(c, "250 ok\r\n")
-			}
+func mailServer(t *testing.T) string { return serve(t, takeMail) }
+
+func takeMail(c net.Conn) {
+	in := bufio.NewReader(c)
+	fmt.Fprint(c, "220 mail.test ESMTP\r\n")
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return
 		}
-	})
+		switch strings.ToUpper(strings.TrimSpace(line)) {
+		case "DATA":
+			fmt.Fprint(c, "354 go on\r\n")
+			for line != ".\r\n" {
+				if line, err = in.ReadString('\n'); err != nil {
+					return
+				}
+			}
+			fmt.Fprint(c, "250 2.0.0 taken\r\n")
+		case "QUIT":
+			fmt.Fprint(c, "221 2.0.0 bye\r\n")
+			return
+		default:
+			fmt.Fprint(c, "250 ok\r\n")
+		}
+	}
 }
 
 // serve runs a server until the test ends.
@@ -137,20 +143,22 @@ func serve(t *testing.T, handle func(net.Conn)) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { ln.Close() })
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				_ = c.SetDeadline(time.Now().Add(time.Minute))
-				handle(c)
-			}()
-		}
-	}()
+	go accept(ln, handle)
 	return ln.Addr().String()
+}
+
+func accept(ln net.Listener, handle func(net.Conn)) {
+	for {
+		c, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer c.Close()
+			_ = c.SetDeadline(time.Now().Add(time.Minute))
+			handle(c)
+		}()
+	}
 }
 
 // sendMail sends one message and returns an error unless it was taken.
