@@ -65,7 +65,7 @@ func (s *Server) acceptLoop(ln net.Listener, l *Listener) {
 		if raw, err := c.(*net.TCPConn).SyscallConn(); err == nil {
 			_ = inline("", "", raw)
 		}
-		if why := s.admit(c); why != "" {
+		if why := s.admit(c, l); why != "" {
 			s.cfg.Log.Warn("connection refused", "client", c.RemoteAddr(), "listener", l.name(), "why", why)
 			abort(c)
 			continue
@@ -76,11 +76,11 @@ func (s *Server) acceptLoop(ln net.Listener, l *Listener) {
 }
 
 // admit checks who may connect and how often; "" lets the connection in.
-func (s *Server) admit(c net.Conn) string {
+func (s *Server) admit(c net.Conn, l *Listener) string {
 	from := addrPort(c.RemoteAddr())
 	client := from.Addr()
 	allowed := client.IsLoopback()
-	for _, p := range s.cfg.Allow {
+	for _, p := range l.Allow {
 		allowed = allowed || p.Contains(client)
 	}
 	s.mu.Lock()

@@ -77,6 +77,9 @@ type Listener struct {
 	// ProxyProtocolOut (1 or 2) sends one to the upstream.
 	ProxyProtocolIn  bool
 	ProxyProtocolOut int
+	// Allow names the clients that may connect when it is not bound to
+	// loopback; loopback clients always may.
+	Allow []netip.Prefix
 	// Via reaches upstreams through a further proxy; nil connects directly.
 	Via *Via
 }
@@ -98,9 +101,6 @@ type Config struct {
 	KeyLog io.Writer
 	// Tap gets every byte as the applications saw it; may be nil.
 	Tap record.Tap
-	// Allow names the clients that may connect when a listener is not bound
-	// to loopback; loopback clients always may.
-	Allow []netip.Prefix
 	// AllowForeignData lets FTP data connections go to and come from addresses
 	// that are not the control connection's peers.
 	AllowForeignData bool

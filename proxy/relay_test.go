@@ -241,11 +241,12 @@ func TestLimits(t *testing.T) {
 		}
 	})
 	t.Run("allow", func(t *testing.T) {
-		s := &Server{cfg: Config{Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}, byClient: map[netip.Addr]int{}}
+		l := &Listener{Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}
+		s := &Server{byClient: map[netip.Addr]int{}, callers: map[netip.AddrPort]bool{}}
 		setDefaults(&s.cfg)
 		for addr, want := range map[string]bool{"192.0.2.7:1": true, "198.51.100.1:1": false, "127.0.0.1:1": true, "[::ffff:192.0.2.9]:1": true, "[2001:db8::1]:1": false} {
 			c := addressed{addr: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(addr))}
-			if why := s.admit(c); (why == "") != want {
+			if why := s.admit(c, l); (why == "") != want {
 				t.Errorf("%s: %q", addr, why)
 			}
 		}

@@ -10,11 +10,14 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"sniff/content"
 	"sniff/diagnose"
@@ -27,6 +30,9 @@ import (
 
 // proxyFlags are the flags of `sniff proxy` as they were given.
 type proxyFlags struct {
+	config      string
+	printConfig bool
+	listeners   []map[string][]string // of the configuration file
 	listen, to  []string
 	mode        string
 	tls         string
@@ -59,7 +65,7 @@ type proxyFlags struct {
 func (a *app) proxyCommand() *cobra.Command {
 	var p proxyFlags
 	cmd := &cobra.Command{
-		Use:   "proxy --listen ADDR --to HOST:PORT",
+		Use:   "proxy --listen ADDR --to HOST:PORT | -c FILE",
 		Short: "Stand between client and server and see everything",
 		Long: `Relay connections between clients and servers that are yours or that you may
 test, also the encrypted parts, and say what happens in them as it happens.
@@ -85,10 +91,12 @@ that logs in at the upstream (--ssh-identity), or let it use the client's agent
   sniff proxy --mode socks --listen 127.0.0.1:1080 -o jsonl -w traffic.pcapng --rotate 100MB
   sniff proxy --listen 127.0.0.1:2525 --to mail.example.org:25 -o text -w mail/`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return a.proxy(p) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.proxy(p, cmd.Flags()) },
 	}
 	cmd.AddCommand(a.setupCommand(), a.teardownCommand())
 	f := cmd.Flags()
+	f.StringVarP(&p.config, "config", "c", "", "YAML `FILE` with listeners and with flags as keys; what is given here goes before")
+	f.BoolVar(&p.printConfig, "print-config", false, "print the settings as such a file, and end")
 	f.StringArrayVar(&p.listen, "listen", nil, "`ADDR` to listen on, host:port; repeat with --to for several pairs")
 	f.StringArrayVar(&p.to, "to", nil, "where the --listen before it relays to, `HOST:PORT`")
 	f.StringVar(&p.mode, "mode", "reverse", "way in: reverse, socks, http or transparent")
@@ -121,11 +129,31 @@ that logs in at the upstream (--ssh-identity), or let it use the client's agent
 	return cmd
 }
 
-func (a *app) proxy(p proxyFlags) error {
-	if err := a.checkFlags("table", "text", "jsonl", "csv", "eve", "zeek"); err != nil {
+// The values of flags that configuration files have too.
+var (
+	proxyModes   = []string{"reverse", "socks", "http", "transparent"}
+	tlsModes     = []string{"intercept", "passthrough", "strip", "require"}
+	proxyOutputs = []string{"table", "text", "jsonl", "csv", "eve", "zeek"}
+)
+
+func (a *app) proxy(p proxyFlags, flags *pflag.FlagSet) error {
+	if p.config != "" {
+		if err := p.loadFile(p.config, flags); err != nil {
+			return err
+		}
+	}
+	if err := a.checkFlags(proxyOutputs...); err != nil {
 		return err
 	}
-	cfg, closers, err := a.proxyConfig(p)
+	if p.printConfig {
+		listeners, err := p.allListeners(flags)
+		if err != nil {
+			return err
+		}
+		p.print(a.stdout, flags, listeners)
+		return nil
+	}
+	cfg, closers, err := a.proxyConfig(p, flags)
 	defer closers.close(a)
 	if err != nil {
 		return err
@@ -163,16 +191,9 @@ func (c closers) close(a *app) {
 	}
 }
 
-func (a *app) proxyConfig(p proxyFlags) (cfg proxy.Config, open closers, err error) {
-	if cfg.Listeners, err = p.listeners(); err != nil {
+func (a *app) proxyConfig(p proxyFlags, flags *pflag.FlagSet) (cfg proxy.Config, open closers, err error) {
+	if cfg.Listeners, err = p.allListeners(flags); err != nil {
 		return cfg, open, err
-	}
-	for _, s := range p.allow {
-		prefix, err := netip.ParsePrefix(s)
-		if err != nil {
-			return cfg, open, usageError{hinted{fmt.Errorf("--allow %s: %w", s, err), "write it like 192.0.2.0/24"}}
-		}
-		cfg.Allow = append(cfg.Allow, prefix)
 	}
 	cfg.Verify = proxy.Verify(p.verify)
 	cfg.AllowForeignData = p.foreignData
@@ -182,7 +203,7 @@ func (a *app) proxyConfig(p proxyFlags) (cfg proxy.Config, open closers, err err
 		level = slog.LevelDebug
 	}
 	cfg.Log = slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
-	if p.tls == string(proxy.Intercept) || p.tls == string(proxy.Require) {
+	if slices.ContainsFunc(cfg.Listeners, func(l proxy.Listener) bool { return l.TLS == proxy.Intercept || l.TLS == proxy.Require }) {
 		dir, err := caDir(p.caDir)
 		if err != nil {
 			return cfg, open, err
@@ -196,7 +217,7 @@ func (a *app) proxyConfig(p proxyFlags) (cfg proxy.Config, open closers, err err
 		}
 		cfg.CA = auth
 	}
-	if cfg.SSH, err = a.proxySSH(p); err != nil {
+	if cfg.SSH, err = a.proxySSH(p, cfg.Listeners); err != nil {
 		return cfg, open, err
 	}
 	if p.upstreamCA != "" {
@@ -273,48 +294,91 @@ func (a *app) proxyConfig(p proxyFlags) (cfg proxy.Config, open closers, err err
 	return cfg, open, nil
 }
 
-func (p proxyFlags) listeners() ([]proxy.Listener, error) {
-	mode := proxy.Mode(p.mode)
-	if err := oneOf("--mode", p.mode, "reverse", "socks", "http", "transparent"); err != nil {
-		return nil, err
-	}
-	if err := oneOf("--tls", p.tls, "intercept", "passthrough", "strip", "require"); err != nil {
-		return nil, err
-	}
-	if err := oneOf("--ssh", p.ssh, "intercept", "passthrough"); err != nil {
-		return nil, err
-	}
-	if err := oneOf("--upstream-verify", p.verify, "on", "report", "off"); err != nil {
-		return nil, err
+// allListeners returns the listeners of the command line, or else those of the
+// file, with what the command line says about all of them.
+func (p proxyFlags) allListeners(flags *pflag.FlagSet) ([]proxy.Listener, error) {
+	for flag, c := range map[string]struct {
+		value string
+		among []string
+	}{
+		"--mode": {p.mode, proxyModes}, "--tls": {p.tls, tlsModes},
+		"--ssh": {p.ssh, []string{"intercept", "passthrough"}}, "--upstream-verify": {p.verify, []string{"on", "report", "off"}},
+	} {
+		if err := oneOf(flag, c.value, c.among...); err != nil {
+			return nil, err
+		}
 	}
 	if p.proxyOut < 0 || p.proxyOut > 2 {
 		return nil, usageError{fmt.Errorf("--proxy-protocol-out %d: the versions are 1 and 2", p.proxyOut)}
 	}
-	if len(p.listen) == 0 {
+	list := p.listeners
+	if len(p.listen) > 0 {
+		if p.mode == string(proxy.Reverse) && len(p.to) != len(p.listen) {
+			return nil, usageError{hinted{fmt.Errorf("%d --listen and %d --to", len(p.listen), len(p.to)), "in reverse mode each --listen has its --to"}}
+		}
+		list = nil
+		for i, addr := range p.listen {
+			l := map[string][]string{"listen": {addr}}
+			if i < len(p.to) {
+				l["to"] = p.to[i : i+1]
+			}
+			list = append(list, l)
+		}
+	}
+	if len(list) == 0 {
 		return nil, usageError{hinted{errors.New("no address to listen on"), "sniff proxy --listen 127.0.0.1:2525 --to mail.example.org:25"}}
 	}
-	if mode == proxy.Reverse && len(p.to) != len(p.listen) {
-		return nil, usageError{hinted{fmt.Errorf("%d --listen and %d --to", len(p.listen), len(p.to)), "in reverse mode each --listen has its --to"}}
-	}
-	var via *proxy.Via
-	if p.via != "" {
-		var err error
-		if via, err = proxy.ParseVia(p.via); err != nil {
-			return nil, usageError{err}
-		}
-	}
 	var out []proxy.Listener
-	for i, addr := range p.listen {
-		if strings.HasPrefix(addr, ":") {
-			addr = "127.0.0.1" + addr
-		}
-		l := proxy.Listener{Mode: mode, Listen: addr, TLS: proxy.TLSMode(p.tls), ProxyProtocolIn: p.proxyIn, ProxyProtocolOut: p.proxyOut, Via: via}
-		if mode == proxy.Reverse {
-			l.To = p.to[i]
+	for _, of := range list {
+		l, err := p.listener(of, flags)
+		if err != nil {
+			return nil, usageError{err}
 		}
 		out = append(out, l)
 	}
 	return out, nil
+}
+
+// listener puts a listener together of what the file says about it, and of
+// what is said about all.
+func (p proxyFlags) listener(of map[string][]string, flags *pflag.FlagSet) (l proxy.Listener, err error) {
+	one := func(key, all string) string {
+		if v := of[key]; len(v) > 0 && !flags.Changed(key) {
+			return v[0]
+		}
+		return all
+	}
+	l = proxy.Listener{Mode: proxy.Mode(one("mode", p.mode)), TLS: proxy.TLSMode(one("tls", p.tls)), Listen: of["listen"][0]}
+	if strings.HasPrefix(l.Listen, ":") {
+		l.Listen = "127.0.0.1" + l.Listen
+	}
+	switch to := of["to"]; {
+	case l.Mode == proxy.Reverse && len(to) == 0:
+		return l, hinted{fmt.Errorf("listener %s: where it relays to is missing", l.Listen), "a listener in reverse mode has a to: HOST:PORT"}
+	case l.Mode == proxy.Reverse:
+		l.To = to[0]
+	}
+	l.ProxyProtocolIn = one("proxy-protocol-in", strconv.FormatBool(p.proxyIn)) == "true"
+	if l.ProxyProtocolOut, err = strconv.Atoi(one("proxy-protocol-out", strconv.Itoa(p.proxyOut))); err != nil {
+		return l, err
+	}
+	if via := one("via", p.via); via != "" {
+		if l.Via, err = proxy.ParseVia(via); err != nil {
+			return l, err
+		}
+	}
+	allow := of["allow"]
+	if allow == nil || flags.Changed("allow") {
+		allow = p.allow
+	}
+	for _, s := range allow {
+		prefix, err := netip.ParsePrefix(s)
+		if err != nil {
+			return l, hinted{fmt.Errorf("--allow %s: %w", s, err), "write it like 192.0.2.0/24"}
+		}
+		l.Allow = append(l.Allow, prefix)
+	}
+	return l, nil
 }
 
 type closerFunc func() error

@@ -37,7 +37,7 @@ that server, where the data goes, are taken too.
 
 The proxy's own connections are left alone: it marks them, which needs root or
 CAP_NET_ADMIN; a proxy without can run as a user of its own (--uid). The proxy
-must listen where redirected connections arrive: on 0.0.0.0 and [::] for forwarded
+must listen where redirected connections arrive: on [::] (or 0.0.0.0) for forwarded
 ones, with --allow for the clients' networks; on 127.0.0.1 and [::1] for --local.`,
 		Example: `  sudo sniff proxy setup --listen 0.0.0.0:9040 --interface eth1 --ports 21,25,80
   sudo sniff proxy --mode transparent --listen 0.0.0.0:9040 --allow 192.0.2.0/24

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/crypto/ssh"
 
@@ -10,8 +11,9 @@ import (
 )
 
 // proxySSH sets up how the proxy intercepts SSH; the zero value lets it pass.
-func (a *app) proxySSH(p proxyFlags) (cfg proxy.SSH, err error) {
-	if p.ssh != "intercept" || p.tls == string(proxy.Passthrough) {
+func (a *app) proxySSH(p proxyFlags, listeners []proxy.Listener) (cfg proxy.SSH, err error) {
+	reads := slices.ContainsFunc(listeners, func(l proxy.Listener) bool { return l.TLS != proxy.Passthrough })
+	if p.ssh != "intercept" || !reads {
 		return cfg, nil
 	}
 	path := p.sshHostKey
