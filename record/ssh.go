@@ -209,6 +209,9 @@ func (h *SSHHandshake) failure() string {
 		}
 		return "disconnected"
 	case "closed":
+		if h.ServerID == nil && len(h.ServerLines) > 0 {
+			return fmt.Sprintf("refused by the server: %q", h.ServerLines[0])
+		}
 		return "closed after " + sshPhaseNames(h.Reached)
 	case "not_ssh":
 		if len(h.ClientLines) > 0 {

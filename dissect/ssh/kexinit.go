@@ -63,6 +63,9 @@ func parseKexInit(p []byte) (o *offer, ok bool) {
 			k.ExtInfo = true
 		case "kex-strict-c-v00@openssh.com", "kex-strict-s-v00@openssh.com", "kex-strict-c", "kex-strict-s":
 			k.Strict, o.strict = true, true
+		case kexGuess2:
+			k.Markers = append(k.Markers, n) // in every exchange
+			continue
 		default:
 			k.Kex = append(k.Kex, n)
 			continue
@@ -127,8 +130,11 @@ func negotiate(client, server *offer) (*record.SSHNegotiated, []string) {
 			failed = append(failed, listName(i))
 		}
 	}
-	n.WrongGuess = (client.init.Guess || server.init.Guess) &&
-		(first(client.lists[listKex]) != first(server.lists[listKex]) || first(client.lists[listHostKey]) != first(server.lists[listHostKey]))
+	kex, hostKey := first(server.lists[listKex]), first(server.lists[listHostKey])
+	if has(client.lists[listKex], kexGuess2) && has(server.lists[listKex], kexGuess2) {
+		kex, hostKey = n.Kex, n.HostKey
+	}
+	n.WrongGuess = (client.init.Guess || server.init.Guess) && (first(client.lists[listKex]) != kex || first(client.lists[listHostKey]) != hostKey)
 	return n, failed
 }
 
@@ -170,8 +176,12 @@ func firstCommon(client, server string) string {
 	return ""
 }
 
+// kexGuess2 is how Dropbear says that a guess is right when what was guessed is
+// chosen, though the other side may prefer something else.
+const kexGuess2 = "kexguess2@matt.ucc.asn.au"
+
 func isMethod(name string) bool {
-	return name != "" && !strings.HasPrefix(name, "ext-info-") && !strings.HasPrefix(name, "kex-strict-")
+	return name != "" && !strings.HasPrefix(name, "ext-info-") && !strings.HasPrefix(name, "kex-strict-") && name != kexGuess2
 }
 
 // has reports whether a name is in a list.

@@ -33,11 +33,34 @@ func TestFirstCommon(t *testing.T) {
 	for _, c := range []struct{ client, server, want string }{
 		{"a,b,c", "c,b", "b"},
 		{"ext-info-c,a", "ext-info-c,a", "a"},
+		{"a,kexguess2@matt.ucc.asn.au", "b,kexguess2@matt.ucc.asn.au", ""},
 		{"", "a", ""},
 		{"a", "ab,ba", ""},
 	} {
 		if got := firstCommon(c.client, c.server); got != c.want {
 			t.Errorf("of %q and %q: %q, want %q", c.client, c.server, got, c.want)
+		}
+	}
+}
+
+// TestGuess: a guess is right when both prefer the same, and between two
+// Dropbears when what was guessed is chosen.
+func TestGuess(t *testing.T) {
+	for _, c := range []struct {
+		client, server string
+		wrong          bool
+	}{
+		{"a,b", "a,b", false},
+		{"a,b", "b,a", true},
+		{"a,b," + kexGuess2, "b,a", true},
+		{"a,b," + kexGuess2, "b,a," + kexGuess2, false},
+		{"a,b," + kexGuess2, "b," + kexGuess2, true},
+	} {
+		client, server := &offer{init: &record.SSHKexInit{Guess: true}}, &offer{init: &record.SSHKexInit{}}
+		client.lists[listKex], server.lists[listKex] = c.client, c.server
+		client.lists[listHostKey], server.lists[listHostKey] = "k", "k"
+		if n, _ := negotiate(client, server); n.WrongGuess != c.wrong {
+			t.Errorf("%s with %s: wrong guess is %v", c.client, c.server, n.WrongGuess)
 		}
 	}
 }
