@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"sniff/dissect"
+	"sniff/record"
 )
 
 func TestProbe(t *testing.T) {
