@@ -2,6 +2,7 @@ package content
 
 import (
 	"bytes"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -79,14 +80,26 @@ var magics = []magic{
 	{0, "#!", "text/x-script"},
 }
 
+// candidates are, for each first byte, the magics that may fit, in order.
+var candidates = func() (by [256][]*magic) {
+	for i := range magics {
+		m := &magics[i]
+		for first := range by {
+			if m.at > 0 || int(m.bytes[0]) == first {
+				by[first] = append(by[first], m)
+			}
+		}
+	}
+	return by
+}()
+
 // detect names the media type of a body by its first bytes, "" for an empty
 // one.
 func detect(b []byte) string {
 	if len(b) == 0 {
 		return ""
 	}
-	for i := range magics {
-		m := &magics[i]
+	for _, m := range candidates[b[0]] {
 		if len(b) >= m.at+len(m.bytes) && string(b[m.at:m.at+len(m.bytes)]) == m.bytes {
 			if len(m.bytes) == 2 && m.name != "application/gzip" && looksText(b) && m.name != "text/x-script" {
 				break // a text that begins with BM or MZ
@@ -160,7 +173,13 @@ func detectText(b []byte) string {
 	}
 	switch t[0] {
 	case '<':
-		head := bytes.ToLower(t[:min(len(t), 256)])
+		var lower [256]byte
+		head := lower[:copy(lower[:], t)]
+		for i, c := range head {
+			if c >= 'A' && c <= 'Z' {
+				head[i] = c | 0x20
+			}
+		}
 		for _, mark := range []string{"<!doctype html", "<html", "<head", "<body", "<script", "<table", "<div", "<p>", "<a href"} {
 			if bytes.HasPrefix(head, []byte(mark)) {
 				return "text/html"
@@ -211,21 +230,24 @@ func isJSON(t []byte) bool {
 // looksText reports whether b has no control characters that texts lack. A
 // text may be of any charset.
 func looksText(b []byte) bool {
+	for _, c := range b {
+		if control[c] {
+			return false
+		}
+	}
+	if len(b) >= 256 {
+		return true
+	}
 	high := 0
 	for _, c := range b {
-		switch {
-		case c < 0x20 && c != '\t' && c != '\n' && c != '\r' && c != '\f' && c != 0x1b && c != '\b':
-			return false
-		case c == 0x7f:
-			return false
-		case c >= 0x80:
+		if c >= 0x80 {
 			high++
 		}
 	}
 	// A kilobyte of random bytes has control characters for certain, a few
 	// bytes may have none. Texts of most old charsets have hardly any
 	// characters between 0x80 and 0xa0.
-	if len(b) < 256 && high > len(b)/3 && !utf8.Valid(b[:len(b)-tailBytes(b)]) {
+	if high > len(b)/3 && !utf8.Valid(b[:len(b)-tailBytes(b)]) {
 		c1 := 0
 		for _, c := range b {
 			if c >= 0x80 && c < 0xa0 {
@@ -236,6 +258,15 @@ func looksText(b []byte) bool {
 	}
 	return true
 }
+
+// control marks the control characters that texts lack.
+var control = func() (set [256]bool) {
+	for c := range 0x20 {
+		set[c] = strings.IndexByte("\t\n\r\f\x1b\b", byte(c)) < 0
+	}
+	set[0x7f] = true
+	return set
+}()
 
 // tailBytes is how many bytes at the end of b may be a cut UTF-8 character.
 func tailBytes(b []byte) int {
