@@ -252,6 +252,20 @@ func (p *Path) Of(r record.Record) reflect.Value {
 	return v
 }
 
+// TypeIn returns the Go type of what records of r's type have there, nil when
+// they have nothing.
+func (p *Path) TypeIn(r record.Record) reflect.Type {
+	t := reflect.TypeOf(r).Elem()
+	steps, ok := p.places[t]
+	if !ok {
+		return nil
+	}
+	for _, s := range steps {
+		t = s.leadsTo(t)
+	}
+	return t
+}
+
 // Has reports whether records of this kind have the field.
 func (p *Path) Has(k record.Kind) bool {
 	for _, r := range record.Types() {

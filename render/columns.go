@@ -17,6 +17,9 @@ type Column struct {
 	Name string
 	// Of returns the value that a record has there; not valid when none.
 	Of func(record.Record) reflect.Value
+	// Type returns the Go type of that value in records of this one's type,
+	// nil when they have none.
+	Type func(record.Record) reflect.Type
 	// Omit leaves the cell empty when the value is the zero of its type, as
 	// JSON leaves the field out.
 	Omit bool
@@ -27,9 +30,11 @@ type Column struct {
 func Columns(r record.Record) []Column {
 	var out []Column
 	for _, f := range record.FieldsOf(r) {
-		out = append(out, Column{Name: f.Name, Omit: f.Omit, Of: func(r record.Record) reflect.Value {
-			return reflect.ValueOf(r).Elem().FieldByIndex(f.Index)
-		}})
+		out = append(out, Column{
+			Name: f.Name, Omit: f.Omit,
+			Of:   func(r record.Record) reflect.Value { return reflect.ValueOf(r).Elem().FieldByIndex(f.Index) },
+			Type: func(record.Record) reflect.Type { return f.Of },
+		})
 	}
 	return out
 }

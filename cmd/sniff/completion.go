@@ -41,7 +41,7 @@ func (a *app) complete(root *cobra.Command) {
 	values := map[string]completion{
 		"color":   words("auto", "always", "never"),
 		"fail-on": severities,
-		"output":  words("table", "text", "jsonl", "csv"),
+		"output":  words("table", "text", "jsonl", "csv", "eve", "zeek", "parquet"),
 		"kind":    lists(kindNames),
 		"fields":  lists(fieldNames),
 		"sort":    lists(fieldNames),
@@ -49,8 +49,10 @@ func (a *app) complete(root *cobra.Command) {
 	}
 	special := map[string]completion{
 		"creds --fail-on":    words("clear", "info", "notice", "warning", "error", "critical"),
-		"creds --output":     words("table", "jsonl"),
-		"findings --output":  words("text", "jsonl", "sarif", "junit"),
+		"creds --output":     words("table", "jsonl", "csv"),
+		"findings --output":  words("text", "jsonl", "csv", "sarif", "junit"),
+		"soap --output":      words("table", "jsonl"),
+		"proxy --output":     words("table", "text", "jsonl", "csv", "eve"),
 		"findings --explain": findingCodes,
 		"proxy --mode":       words("reverse", "socks", "http", "transparent"),
 		"proxy --tls":        words("intercept", "passthrough"),

@@ -30,7 +30,7 @@ to 1 MiB, and read when they come.`,
   sudo sniff live -i lo --keylog keys       while SSLKEYLOGFILE=keys curl ... runs`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if err := a.checkFlags("table", "text", "jsonl", "csv", "eve", "zeek"); err != nil {
+			if err := a.checkFlags("table", "text", "jsonl", "csv", "eve", "zeek", "parquet"); err != nil {
 				return err
 			}
 			sink, err := a.records(true)
@@ -58,8 +58,8 @@ to 1 MiB, and read when they come.`,
 	}
 	a.inputFlags(cmd)
 	cmd.Flags().StringVarP(&iface, "interface", "i", "", "`IFACE` to listen on")
-	a.outputFlags(cmd, "what to print: table (a line per session), text (the dialogue), jsonl, csv, eve (Suricata's events) or zeek (its logs, in the folder -w)")
-	a.zeekFlags(cmd)
+	a.outputFlags(cmd, "what to print: table (a line per session), text (the dialogue), jsonl, csv, eve (Suricata's events), zeek (its logs, in the folder -w) or parquet (a file for each kind of record, there too)")
+	a.folderFlag(cmd)
 	return cmd
 }
 

@@ -16,7 +16,7 @@ import (
 type shape struct {
 	fields      string
 	eveExtended bool
-	zeekDir     string
+	dir         string // of the files of zeek and parquet
 	zeekJSON    bool
 }
 
@@ -30,9 +30,9 @@ func (a *app) outputFlags(cmd *cobra.Command, what string) {
 	f.BoolVar(&a.shape.eveExtended, "eve-extended", false, "eve: add the whole record under the key sniff, and events for records that Suricata has none for")
 }
 
-// zeekFlags adds the flag that names the folder of Zeek's logs.
-func (a *app) zeekFlags(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&a.shape.zeekDir, "write", "w", "", "zeek: `DIR` to write the logs to; it is made if there is none")
+// folderFlag adds the flag that names the folder of formats of several files.
+func (a *app) folderFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&a.shape.dir, "write", "w", "", "zeek, parquet: `DIR` to write the files to; it is made if there is none")
 }
 
 // records returns the renderer that --output names, behind the choice of
@@ -56,18 +56,21 @@ func (a *app) records(live bool) (record.Sink, error) {
 
 // fits refuses flags that mean nothing to the format.
 func (a *app) fits() error {
-	lines := a.output == "csv" || a.output == "jsonl"
+	lines := a.output == "csv" || a.output == "jsonl" || a.output == "parquet"
+	folder := a.output == "zeek" || a.output == "parquet"
 	switch {
 	case a.shape.fields != "" && !lines:
-		return usageError{hinted{errors.New("--fields has no meaning for -o " + a.output), "it chooses the columns of csv and the members of jsonl"}}
-	case a.output == "zeek" && a.shape.zeekDir == "":
-		return usageError{hinted{errors.New("where to write the logs is missing"), "name a folder: -o zeek -w DIR"}}
-	case a.output != "zeek" && (a.shape.zeekDir != "" || a.shape.zeekJSON):
-		return usageError{hinted{errors.New("a folder for logs has no meaning for -o " + a.output), "it is for -o zeek"}}
+		return usageError{hinted{errors.New("--fields has no meaning for -o " + a.output), "it chooses the columns of csv and parquet and the members of jsonl"}}
+	case folder && a.shape.dir == "":
+		return usageError{hinted{fmt.Errorf("where to write the files of -o %s is missing", a.output), fmt.Sprintf("name a folder: -o %s -w DIR", a.output)}}
+	case !folder && a.shape.dir != "":
+		return usageError{hinted{errors.New("a folder has no meaning for -o " + a.output), "it is for -o zeek and -o parquet; the others write to standard output"}}
+	case a.shape.zeekJSON && a.output != "zeek":
+		return usageError{hinted{errors.New("--zeek-json has no meaning for -o " + a.output), "it is for -o zeek"}}
 	case a.shape.eveExtended && a.output != "eve":
 		return usageError{hinted{errors.New("--eve-extended has no meaning for -o " + a.output), "it is for -o eve"}}
 	case a.choice.sort != "" && !lines:
-		return usageError{hinted{errors.New("--sort has no meaning for -o " + a.output), "it orders the records of csv and jsonl"}}
+		return usageError{hinted{errors.New("--sort has no meaning for -o " + a.output), "it orders the records of csv, jsonl and parquet"}}
 	}
 	return nil
 }
@@ -94,12 +97,14 @@ func (a *app) renderer(live bool) (record.Sink, error) {
 		e.Extended, e.Flush = a.shape.eveExtended, live
 		return e, nil
 	case "zeek":
-		z, err := render.NewZeek(a.shape.zeekDir, a.shape.zeekJSON, a.style())
+		z, err := render.NewZeek(a.shape.dir, a.shape.zeekJSON, a.style())
 		if err != nil {
 			return nil, inputError{err}
 		}
 		z.Flush = live
 		return z, nil
+	case "parquet":
+		return a.parquet()
 	case "text":
 		if live {
 			return render.NewTalk(a.stdout, a.style()), nil
@@ -132,6 +137,30 @@ func (a *app) csv(live bool) (record.Sink, error) {
 	return c, nil
 }
 
+// parquet returns the sink of -o parquet.
+func (a *app) parquet() (record.Sink, error) {
+	columns := render.Columns
+	if a.shape.fields != "" {
+		all, err := a.columns(a.choice.chosen()...)
+		if err != nil {
+			return nil, err
+		}
+		columns = func(r record.Record) (of []render.Column) {
+			for _, c := range all {
+				if c.Type(r) != nil {
+					of = append(of, c)
+				}
+			}
+			return of
+		}
+	}
+	p, err := render.NewParquet(a.shape.dir, a.style(), columns)
+	if err != nil {
+		return nil, inputError{err}
+	}
+	return p, nil
+}
+
 // columns returns the columns that --fields names, or all of a kind.
 func (a *app) columns(kinds ...record.Kind) ([]render.Column, error) {
 	if a.shape.fields == "" {
@@ -147,7 +176,7 @@ func (a *app) columns(kinds ...record.Kind) ([]render.Column, error) {
 	}
 	var out []render.Column
 	for _, p := range paths {
-		out = append(out, render.Column{Name: p.Name, Of: p.Of, Omit: p.Omit})
+		out = append(out, render.Column{Name: p.Name, Of: p.Of, Type: p.TypeIn, Omit: p.Omit})
 	}
 	return out, nil
 }

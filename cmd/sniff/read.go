@@ -17,7 +17,7 @@ a ring buffer, are read as one in order of time.`,
   sniff read -o csv --kind smtp.message --fields time,from,outcome,size --sort -size mail.pcap`,
 		Args: files(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if err := a.checkFlags("table", "text", "jsonl", "csv", "eve", "zeek"); err != nil {
+			if err := a.checkFlags("table", "text", "jsonl", "csv", "eve", "zeek", "parquet"); err != nil {
 				return err
 			}
 			sink, err := a.records(false)
@@ -32,8 +32,8 @@ a ring buffer, are read as one in order of time.`,
 		},
 	}
 	a.inputFlags(cmd)
-	a.outputFlags(cmd, "output format: table, text (the dialogues), jsonl, csv, eve (Suricata's events) or zeek (its logs, in the folder -w)")
-	a.zeekFlags(cmd)
+	a.outputFlags(cmd, "output format: table, text (the dialogues), jsonl, csv, eve (Suricata's events), zeek (its logs, in the folder -w) or parquet (a file for each kind of record, there too)")
+	a.folderFlag(cmd)
 	return cmd
 }
 

@@ -51,8 +51,8 @@ func TestZeekErrors(t *testing.T) {
 		want string
 		args []string
 	}{
-		{"where to write the logs is missing", []string{"-o", "zeek"}},
-		{"a folder for logs has no meaning for -o table", []string{"-w", "x"}},
+		{"where to write the files of -o zeek is missing", []string{"-o", "zeek"}},
+		{"a folder has no meaning for -o table", []string{"-w", "x"}},
 		{"--eve-extended has no meaning for -o jsonl", []string{"-o", "jsonl", "--eve-extended"}},
 	}
 	for _, c := range cases {
