@@ -90,7 +90,7 @@ func listShape(t reflect.Type, outer []reflect.Type) *parquetShape {
 		item = item.Elem()
 	}
 	if slices.Contains(outer, item) {
-		return &parquetShape{node: parquet.JSON(), leaves: 1, cell: jsonCell}
+		return jsonShape()
 	}
 	of := shapeWithin(item, false, outer)
 	return &parquetShape{node: parquet.List(of.node), leaves: of.leaves, item: of}
@@ -142,19 +142,24 @@ func leafShape(t reflect.Type) *parquetShape {
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		return &parquetShape{node: parquet.Int(64), cell: func(v reflect.Value) parquet.Value { return parquet.Int64Value(v.Int()) }}
 	case reflect.Interface:
-		return &parquetShape{node: parquet.JSON(), cell: jsonCell}
+		return jsonShape()
 	}
 	return nil
 }
 
 func validText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
-func jsonCell(v reflect.Value) parquet.Value {
-	b, err := marshal(v.Interface())
-	if err != nil {
-		b, _ = json.Marshal(err.Error()) // records marshal: it is theirs that fail, and a string does not
-	}
-	return parquet.ByteArrayValue(b)
+// jsonShape is a column of JSON. Values of the vocabulary marshal; if one did
+// not, what was wrong would stand there as a string.
+func jsonShape() *parquetShape {
+	var enc record.Encoder
+	return &parquetShape{node: parquet.JSON(), leaves: 1, cell: func(v reflect.Value) parquet.Value {
+		b, err := enc.AppendValue(nil, v)
+		if err != nil {
+			b, _ = json.Marshal(err.Error()) // a string always marshals
+		}
+		return parquet.ByteArrayValue(b)
+	}}
 }
 
 // place numbers the columns of a shape, which lies in so many lists.

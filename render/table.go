@@ -22,6 +22,9 @@ type Table struct {
 	totals   totals
 	// Live prints each session as it ends instead of waiting for Close.
 	Live bool
+	// Chosen says that the sessions are some of all, and come in the order in
+	// which they are shown.
+	Chosen bool
 }
 
 // maxRows bounds what the table keeps; later sessions are counted only.
@@ -53,6 +56,15 @@ type totals struct {
 // NewTable returns a sink that writes to w; it does not close w.
 func NewTable(w io.Writer, style Style) *Table {
 	return &Table{w: bufio.NewWriter(w), style: style, totals: totals{byProto: map[string]int{}}}
+}
+
+// InTable reports whether the table looks at a record.
+func InTable(r record.Record) bool {
+	switch r.Kind() {
+	case record.KindSession, record.KindFinding, record.KindCredential, record.KindAnomaly:
+		return true
+	}
+	return false
 }
 
 func (t *Table) Write(r record.Record) error {
@@ -152,7 +164,9 @@ func (t *Table) printLive() error {
 
 // Close writes the table.
 func (t *Table) Close() error {
-	slices.SortStableFunc(t.rows, func(a, b sessionRow) int { return int(int64(a.number) - int64(b.number)) })
+	if !t.Chosen {
+		slices.SortStableFunc(t.rows, func(a, b sessionRow) int { return int(int64(a.number) - int64(b.number)) })
+	}
 	if len(t.rows) > 0 {
 		g := t.grid()
 		if err := g.Write(t.w); err != nil {
@@ -264,6 +278,10 @@ func columns(width, indent int) int {
 }
 
 func (t *Table) summary() {
+	if t.totals.sessions == 0 && t.Chosen {
+		fmt.Fprintln(t.w, "no session matches")
+		return
+	}
 	if t.totals.sessions == 0 {
 		fmt.Fprintln(t.w, "no TCP sessions")
 		return

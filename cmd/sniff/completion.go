@@ -52,7 +52,6 @@ func (a *app) complete(root *cobra.Command) {
 		"creds --output":     words("table", "jsonl", "csv"),
 		"findings --output":  words("text", "jsonl", "csv", "sarif", "junit"),
 		"soap --output":      words("table", "jsonl"),
-		"proxy --output":     words("table", "text", "jsonl", "csv", "eve"),
 		"findings --explain": findingCodes,
 		"proxy --mode":       words("reverse", "socks", "http", "transparent"),
 		"proxy --tls":        words("intercept", "passthrough"),

@@ -52,7 +52,8 @@ and SCRAM as they cross the wire. The files have mode 0600 and replace nothing.`
 					return err
 				}
 			}
-			if err := a.analyse(args, a.choice.before(c), 0, nil); err != nil {
+			// Rows are ordered and counted, not what they were made of.
+			if err := a.analyse(args, &chooser{c, &a.choice}, 0, nil); err != nil {
 				return err
 			}
 			if failOnClear && c.clear {
@@ -67,7 +68,7 @@ and SCRAM as they cross the wire. The files have mode 0600 and replace nothing.`
 	a.inputFlags(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&a.output, "output", "o", "table", "output format: table, jsonl or csv")
-	a.listFlags(cmd)
+	a.listFlags(cmd, "credentials")
 	f.StringVar(&hashcat, "hashcat", "", "write digests that can be guessed offline for hashcat, to `FILE` with the number of the format before its ending")
 	f.Lookup("fail-on").Usage = "exit with status 1 if a credential was readable on the wire (clear), or if a finding of this `SEVERITY` or above was made: info, notice, warning, error, critical"
 	return cmd
@@ -88,6 +89,9 @@ func (a *app) checkCredsFlags() error {
 	}
 	err := a.checkFlags("table", "jsonl", "csv")
 	a.failOn = severity
+	if err == nil {
+		err = a.fits()
+	}
 	return err
 }
 
@@ -133,10 +137,15 @@ func (c *credentialTable) Write(r record.Record) error {
 func (c *credentialTable) Close() error { return nil }
 
 func (a *app) writeCredentials(c *credentialTable) error {
-	if a.choice.sort == "" {
-		slices.SortStableFunc(c.rows, func(x, y *credentialRow) int {
-			return cmp.Or(x.first.Time.Compare(y.first.Time), cmp.Compare(x.first.Packet, y.first.Packet))
-		})
+	slices.SortStableFunc(c.rows, func(x, y *credentialRow) int {
+		order := 0
+		if a.choice.by != nil {
+			order = a.choice.order(x.first, y.first)
+		}
+		return cmp.Or(order, x.first.Time.Compare(y.first.Time), cmp.Compare(x.first.Packet, y.first.Packet))
+	})
+	if limit := a.choice.limit; limit > 0 && len(c.rows) > limit {
+		c.rows = c.rows[:limit]
 	}
 	if a.output != "table" {
 		sink, err := a.renderer(false)

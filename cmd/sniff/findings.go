@@ -46,6 +46,9 @@ in which findings of --fail-on or above (warning, unless it is given) failed.`,
 			if err := a.checkFlags("text", "jsonl", "csv", "sarif", "junit"); err != nil {
 				return err
 			}
+			if err := a.findingsFit(); err != nil {
+				return err
+			}
 			a.choice.kinds = []string{string(record.KindFinding)}
 			if err := a.choice.prepare(); err != nil {
 				return err
@@ -60,8 +63,25 @@ in which findings of --fail-on or above (warning, unless it is given) failed.`,
 	a.inputFlags(cmd)
 	cmd.Flags().StringVar(&explain, "explain", "", "say what the finding with this `CODE` means, without reading anything; all: the list of codes, with -o markdown the whole catalogue")
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "output format: text, jsonl, csv, sarif or junit")
-	a.listFlags(cmd)
+	a.listFlags(cmd, "findings")
 	return cmd
+}
+
+// findingsFit refuses what has no meaning where findings stand by severity,
+// and lets --limit take the most severe there.
+func (a *app) findingsFit() error {
+	if a.output == "jsonl" || a.output == "csv" {
+		return nil
+	}
+	switch {
+	case a.choice.sort != "":
+		return usageError{hinted{errors.New("--sort has no meaning for -o " + a.output), "the most severe findings stand first; -o csv and -o jsonl can be sorted"}}
+	case a.shape.fields != "":
+		return usageError{hinted{errors.New("--fields has no meaning for -o " + a.output), "it chooses the columns of csv and the members of jsonl"}}
+	case a.choice.limit > 0:
+		a.choice.sort = "-severity"
+	}
+	return nil
 }
 
 // findingsSink returns the renderer that --output names.

@@ -51,6 +51,13 @@ func (a *app) records(live bool) (record.Sink, error) {
 	if err != nil {
 		return nil, err
 	}
+	if a.bySession(live) {
+		var needs func(record.Record) bool
+		if a.output == "table" {
+			needs = render.InTable
+		}
+		return a.choice.sessions(sink, needs, live)
+	}
 	return a.choice.before(sink), nil
 }
 
@@ -69,8 +76,8 @@ func (a *app) fits() error {
 		return usageError{hinted{errors.New("--zeek-json has no meaning for -o " + a.output), "it is for -o zeek"}}
 	case a.shape.eveExtended && a.output != "eve":
 		return usageError{hinted{errors.New("--eve-extended has no meaning for -o " + a.output), "it is for -o eve"}}
-	case a.choice.sort != "" && !lines:
-		return usageError{hinted{errors.New("--sort has no meaning for -o " + a.output), "it orders the records of csv, jsonl and parquet"}}
+	case a.choice.sort != "" && !lines && a.output != "table" && a.output != "text":
+		return usageError{hinted{errors.New("--sort has no meaning for -o " + a.output), "it orders the records of csv, jsonl and parquet, and the sessions of table and text"}}
 	}
 	return nil
 }
@@ -114,7 +121,7 @@ func (a *app) renderer(live bool) (record.Sink, error) {
 		return d, nil
 	}
 	t := render.NewTable(a.stdout, a.style())
-	t.Live = live
+	t.Live, t.Chosen = live, a.choice.any()
 	return t, nil
 }
 

@@ -113,7 +113,7 @@ that logs in at the upstream (--ssh-identity), or let it use the client's agent
 	f.BoolVar(&p.sshAgent, "ssh-agent", false, "let clients in that prove a key which the upstream wants, and log in there with the agent that they forward")
 	f.StringArrayVar(&p.knownHosts, "known-hosts", nil, "`FILE` with the host keys of upstreams; repeatable (default: the user's and the system's)")
 	f.BoolVar(&p.sshAcceptNew, "ssh-accept-new", false, "add the keys of unknown upstreams to the first --known-hosts file")
-	f.StringArrayVarP(&p.write, "write", "w", nil, "write to `PATH`: NAME.pcapng gets the traffic as the applications saw it; a folder gets messages (.eml), files and envelopes (.xml), or with -o zeek its logs; repeatable")
+	f.StringArrayVarP(&p.write, "write", "w", nil, "write to `PATH`: NAME.pcapng gets the traffic as the applications saw it; a folder gets messages (.eml), files and envelopes (.xml), or with -o zeek and -o parquet their files; repeatable")
 	f.StringVar(&p.rotate, "rotate", "", "begin the next capture, NAME-0002.pcapng and so on, at this `SIZE` or after this time, such as 100MB or 1h")
 	f.StringArrayVar(&p.allow, "allow", nil, "clients other than loopback that may connect, as `CIDR`; repeatable")
 	f.BoolVar(&p.foreignData, "allow-foreign-data", false, "let FTP data connections go to other hosts than the peers (FXP)")
@@ -124,7 +124,7 @@ that logs in at the upstream (--ssh-identity), or let it use the client's agent
 	f.DurationVar(&p.idle, "idle", time.Hour, "end connections that are silent for this long")
 	f.IntVar(&p.connections, "max-connections", 10_000, "most connections at a time")
 	f.IntVar(&p.perClient, "max-per-client", 1_000, "most connections of one client address")
-	a.outputFlags(cmd, "what to print: table (a line per session), text (the dialogue), jsonl, csv, eve (Suricata's events) or zeek (its logs, in the folder -w)")
+	a.outputFlags(cmd, "what to print: table (a line per session), text (the dialogue), jsonl, csv, eve (Suricata's events), zeek (its logs, in the folder -w) or parquet (a file for each kind of record, there too)")
 	f.StringVar(&a.failOn, "fail-on", "", "exit with status 1 if a finding of this `SEVERITY` or above was made")
 	return cmd
 }
@@ -133,7 +133,7 @@ that logs in at the upstream (--ssh-identity), or let it use the client's agent
 var (
 	proxyModes   = []string{"reverse", "socks", "http", "transparent"}
 	tlsModes     = []string{"intercept", "passthrough", "strip", "require"}
-	proxyOutputs = []string{"table", "text", "jsonl", "csv", "eve", "zeek"}
+	proxyOutputs = []string{"table", "text", "jsonl", "csv", "eve", "zeek", "parquet"}
 )
 
 func (a *app) proxy(p proxyFlags, flags *pflag.FlagSet) error {

@@ -19,7 +19,7 @@ type proxyWrite struct {
 }
 
 // sortWrites tells the values of -w apart: captures by their ending, all else
-// is a folder. The first folder is that of Zeek's logs, if those are wanted.
+// is a folder. The first folder is that of the output, if that is files.
 func (a *app) sortWrites(paths []string) (w proxyWrite, err error) {
 	for _, p := range paths {
 		switch ending := filepath.Ext(p); {
@@ -27,8 +27,8 @@ func (a *app) sortWrites(paths []string) (w proxyWrite, err error) {
 			w.captures = append(w.captures, p)
 		case ending == ".pcap" || ending == ".cap":
 			return w, usageError{hinted{fmt.Errorf("-w %s: the traffic is written as pcapng", p), "-w " + strings.TrimSuffix(p, ending) + ".pcapng"}}
-		case a.output == "zeek" && a.shape.zeekDir == "":
-			a.shape.zeekDir = p
+		case (a.output == "zeek" || a.output == "parquet") && a.shape.dir == "":
+			a.shape.dir = p
 		default:
 			w.folders = append(w.folders, p)
 		}

@@ -8,12 +8,17 @@ func (a *app) readCommand() *cobra.Command {
 		Short: "What happened: one line per session, then findings and totals",
 		Long: `Read captures (pcap, pcapng, also gzip, zstd, lz4, xz or bzip2; - is standard
 input) and say what happened in each session. Several files, such as those of
-a ring buffer, are read as one in order of time.`,
+a ring buffer, are read as one in order of time.
+
+--where, --sort and --limit choose records in the formats that are lists of
+records; in the table and the dialogues they choose sessions, those of which a
+record matches, with all that belongs to them.`,
 		Example: `  sniff read mail.pcap
   sniff read 'ring-*.pcapng' -f 'port 25'
   tcpdump -w - port 25 | sniff read -
   sniff read -o jsonl mail.pcap
   sniff read -Y 'cidr(client, "10.0.0.0/8") && protocol == "smtp"' mail.pcap
+  sniff read -Y 'outcome == "refused"' --sort -duration --limit 10 mail.pcap
   sniff read -o csv --kind smtp.message --fields time,from,outcome,size --sort -size mail.pcap`,
 		Args: files(1),
 		RunE: func(_ *cobra.Command, args []string) error {

@@ -21,12 +21,17 @@ func (a *app) showCommand() *cobra.Command {
 		Long: `Print what both sides of a session said, with times in seconds since its
 start, findings beside the exchange they rest on, and bodies folded. SESSION is
 the number that "sniff read" prints in front, or the session id of a record;
-without it all sessions with a known protocol are shown.`,
+without it all sessions with a known protocol are shown, or those of which a
+record matches --where.`,
 		Example: `  sniff show mail.pcap 3
+  sniff show mail.pcap -Y 'kind == "smtp.message" && outcome == "refused"'
   sniff show --unfold mail.pcap 3 > ticket.txt`,
 		Args: cobra.MatchAll(files(1), cobra.MaximumNArgs(2)),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := a.checkFlags(); err != nil {
+				return err
+			}
+			if err := a.choice.prepare(); err != nil {
 				return err
 			}
 			d := render.NewDialogue(a.stdout, a.style())
@@ -37,8 +42,16 @@ without it all sessions with a known protocol are shown.`,
 				n, err := strconv.ParseUint(id, 10, 64)
 				d.Match = func(h *record.Header) bool { return err == nil && h.Number == n || h.Session == id }
 			}
-			if err := a.analyse(args[:1], d, keepForShow, nil); err != nil {
+			sink, err := a.choice.sessions(d, nil, false)
+			if err != nil {
 				return err
+			}
+			if err := a.analyse(args[:1], sink, keepForShow, nil); err != nil {
+				return err
+			}
+			if d.Shown == 0 && a.choice.any() {
+				a.note("no session matches; sniff read %s lists all", args[0])
+				return nil
 			}
 			if d.Shown == 0 && len(args) == 2 {
 				return usageError{hinted{fmt.Errorf("there is no session %s in %s", args[1], args[0]), "sniff read " + args[0] + " lists the sessions"}}
@@ -50,6 +63,7 @@ without it all sessions with a known protocol are shown.`,
 		},
 	}
 	a.inputFlags(cmd)
+	a.pickFlags(cmd, "sessions with a record")
 	cmd.Flags().BoolVar(&unfold, "unfold", false, "print bodies whole")
 	return cmd
 }

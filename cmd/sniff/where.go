@@ -25,7 +25,7 @@ type choice struct {
 
 // choiceFlags are the flags that pick and order records.
 func (a *app) choiceFlags(cmd *cobra.Command) {
-	a.listFlags(cmd)
+	a.listFlags(cmd, "records (table and text: sessions with a record)")
 	cmd.Flags().StringSliceVar(&a.choice.kinds, "kind", nil, "only records of this `KIND`, such as smtp.message; several with commas")
 	completes(cmd, "kind", func() []string { return kindNames() })
 }
@@ -60,15 +60,21 @@ func (a *app) fieldNames() []string {
 	return out
 }
 
-// listFlags are those of them that a list of records of one kind has too.
-func (a *app) listFlags(cmd *cobra.Command) {
+// pickFlags are those of them that every command over records has.
+func (a *app) pickFlags(cmd *cobra.Command, what string) {
 	f := cmd.Flags()
-	f.StringVarP(&a.choice.where, "where", "Y", "", "only records for which this `EXPR` over their fields is true, such as 'protocol == \"smtp\" && cidr(client, \"10.0.0.0/8\")'")
-	f.StringVar(&a.choice.sort, "sort", "", "order records by this `FIELD`; -FIELD: the largest first")
-	f.IntVar(&a.choice.limit, "limit", 0, "show the first `N` records only")
-	f.StringVar(&a.shape.fields, "fields", "", "columns of csv, or members of jsonl: a `LIST` of fields with commas, such as time,client,code")
-	completes(cmd, "fields", a.fieldNames)
+	f.StringVarP(&a.choice.where, "where", "Y", "", "only "+what+" for which this `EXPR` over their fields is true, such as 'protocol == \"smtp\" && cidr(client, \"10.0.0.0/8\")'")
+	f.StringVar(&a.choice.sort, "sort", "", "order them by this `FIELD`; -FIELD: the largest first")
+	f.IntVar(&a.choice.limit, "limit", 0, "show the first `N` only")
 	completes(cmd, "sort", a.fieldNames)
+}
+
+// listFlags are those of a list of records.
+func (a *app) listFlags(cmd *cobra.Command, what string) {
+	a.pickFlags(cmd, what)
+	f := cmd.Flags()
+	f.StringVar(&a.shape.fields, "fields", "", "columns of csv and parquet, or members of jsonl: a `LIST` of fields with commas, such as time,client,code")
+	completes(cmd, "fields", a.fieldNames)
 }
 
 // prepare checks and compiles the choice.
