@@ -12,6 +12,7 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"os/exec"
 	"runtime"
 	"strings"
 	"sync"
@@ -306,4 +307,14 @@ func mailServer(cfg *tls.Config, heard func(line string, tls bool)) func(*net.TC
 			}
 		}
 	}
+}
+
+// curl returns what curl fetched.
+func curl(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.Command("curl", append([]string{"-sS", "-m", "20"}, args...)...).CombinedOutput()
+	if err != nil {
+		t.Errorf("curl %q: %v", args, err)
+	}
+	return string(out)
 }

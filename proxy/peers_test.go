@@ -12,6 +12,7 @@ import (
 	"sort"
 	"strings"
 	"testing"
+	"time"
 
 	"sniff/record"
 )
@@ -173,5 +174,26 @@ func TestCurlHTTP(t *testing.T) {
 				t.Errorf("recorded: %s", x.Summary())
 			}
 		})
+	}
+}
+
+// TestStrictOpenSSL: OpenSSL's strict checks of RFC 5280 have nothing to say
+// against the proxy's certificates.
+func TestStrictOpenSSL(t *testing.T) {
+	needs(t, "openssl")
+	h := &heard{}
+	world := newPKI(t)
+	authority, _ := newCA(t)
+	server := listen(t, mailServer(&tls.Config{Certificates: []tls.Certificate{world.issue(t, "mail.test", time.Hour)}}, h.line))
+	l := startLab(t, Config{CA: authority, Roots: world.pool, Listeners: []Listener{{Listen: "127.0.0.1:0", To: server}}}, "")
+	trust := write(t, t.TempDir()+"/proxy.pem", authority.PEM())
+	for _, version := range []string{"-tls1_2", "-tls1_3"} {
+		cmd := exec.Command("openssl", "s_client", "-connect", l.addr, "-starttls", "smtp", version, "-servername", "mail.test", "-verify_hostname", "mail.test",
+			"-x509_strict", "-verify_return_error", "-CAfile", trust, "-purpose", "sslserver", "-crlf", "-quiet")
+		cmd.Stdin = strings.NewReader("QUIT\n")
+		out, err := cmd.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "221 2.0.0 bye") {
+			t.Errorf("%s: %v\n%s", version, err, out)
+		}
 	}
 }

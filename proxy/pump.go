@@ -368,6 +368,9 @@ func (p *pump) fail(err error) {
 	if errors.As(err, &w) {
 		side = p.dir.Other().String()
 	}
+	if side == p.dir.String() && p.r.alerted(p, err) {
+		return
+	}
 	switch {
 	case errors.Is(err, errRefused):
 		p.r.ended(record.EndReset, "")

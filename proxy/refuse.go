@@ -74,6 +74,49 @@ func (r *relay) refuse(word []byte, why string, demand bool) {
 	hangUp(client)
 }
 
+// alerted records that a peer ended TLS with an alert behind the handshake, as
+// servers do in TLS 1.3 that miss a client's certificate. A client whose server
+// did, before it said anything, is told in the server's place; then done is true.
+func (r *relay) alerted(p *pump, err error) (done bool) {
+	_, alert, ok := strings.Cut(err.Error(), "remote error: tls: ")
+	if !ok || r.tls == nil || r.control != nil {
+		return false
+	}
+	if p.dir == dissect.ClientToServer {
+		if distrusts(err) {
+			r.anomaly(codeClientDistrust, p.dir, "the client does not trust the proxy's CA, or has the server's certificate pinned: "+alert)
+		}
+		return false
+	}
+	why := "the server ended TLS: " + alert
+	if strings.Contains(alert, "certificate required") || strings.Contains(alert, "bad certificate") {
+		why += ": it wants a client's certificate, which the proxy must be given (--client-cert)"
+	}
+	r.anomaly(codeUpstreamTLS, p.dir, why)
+	// The client's first words may still be on their way.
+	for end := time.Now().Add(lingerTime); r.sess.Protocol() == "" && time.Now().Before(end) && r.srv.ctx.Err() == nil; {
+		time.Sleep(10 * time.Millisecond)
+	}
+	reply := ""
+	switch protocol := r.sess.Protocol(); {
+	case p.given != r.tls.fromServer:
+	case protocol == "smtp" || protocol == "ftp":
+		reply = replyRefusal("421", why)
+	case protocol == "http" && (len(r.tls.server.NextProtos) == 0 || r.tls.server.NextProtos[0] != "h2"):
+		reply = httpRefusal("502 Bad Gateway", "", why)
+	}
+	if reply == "" {
+		return false
+	}
+	p.heard = 0
+	r.heard(p, []byte(reply))
+	_ = p.write([]byte(reply))
+	r.ended(record.EndClosed, p.dir.String())
+	closeWrite(p.sink())
+	time.AfterFunc(lingerTime, r.closeLegs)
+	return true
+}
+
 // heard gives session and tap what was not given to them yet of the bytes that
 // a direction brought since the pumps stood still.
 func (r *relay) heard(p *pump, whole []byte) {

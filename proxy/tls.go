@@ -29,9 +29,9 @@ type legs struct {
 	// server has ticket keys of its own, so that clients that require it can
 	// resume their control connection's session on data connections.
 	server *tls.Config
-	// from is the client's offset at which it began: a client that says
+	// from and fromServer are the offsets at which it began: a client that says
 	// nothing behind it has looked at the certificate and left.
-	from int64
+	from, fromServer int64
 }
 
 // intercepts reports whether this relay reads inside TLS.
@@ -110,7 +110,7 @@ func (r *relay) handshakes() error {
 	// Offsets count the plaintext of the same dialogue from here on.
 	cp.restart(inner, h.up, r.sess.Consumed(cp.dir))
 	sp.restart(h.up, inner, r.sess.Consumed(sp.dir))
-	r.tls.from = cp.given
+	r.tls.from, r.tls.fromServer = cp.given, sp.given
 	r.upgrading = false
 	return nil
 }
