@@ -2,13 +2,14 @@
 # Measures sniff beside cat, tcpflow and tshark (the ones that are installed) on
 # one generated capture, each as a whole process: wall time, CPU time and peak
 # memory, the median of RUNS runs, then the ratios. Only ratios are claims:
-# they come from one run on one machine.
+# they come from one run on one machine. Then the same for SOAP alone: calls with
+# envelopes of 4 KB, to JSON lines and to the table.
 #
 #   make bench                     # 1,000 MB, a million packets
-#   SIZE=200 RUNS=1 make bench
+#   SIZE=200 RUNS=1 CALLS=10000 make bench
 set -euo pipefail
 cd "$(dirname "$0")/.."
-size=${SIZE:-1000} runs=${RUNS:-3}
+size=${SIZE:-1000} runs=${RUNS:-3} calls=${CALLS:-100000}
 out=${BENCH_DIR:-benchmark/out}
 mkdir -p "$out"
 capture=$out/mix-$size.pcapng
@@ -52,6 +53,15 @@ if command -v tshark >/dev/null; then
 		-e frame.number -e smtp.req.command -e smtp.response.code -e ftp.request.command -e ftp.response.code \
 		-e ssh.protocol -e http.request.method -e http.response.code -e xml.tag
 fi
+soap=$out/calls-$calls.pcapng
+[ -f "$soap" ] || go run ./benchmark -calls "$calls" -o "$soap"
+cat "$soap" >/dev/null
+measure soap-jsonl bin/sniff read -q -o jsonl "$soap"
+measure soap-table bin/sniff read -q "$soap"
+for kind in soap-jsonl soap-table; do
+	awk -v mb="$(($(stat -c %s "$soap") / 1000000))" -v s="$(cat "$out/$kind.wall")" -v kind="$kind" \
+		'BEGIN { if (s > 0) printf "%-10s %.0f MB/s\n", kind, mb/s }'
+done
 rm -rf "$out/work"
 for other in tcpflow tshark; do
 	[ -f "$out/$other.wall" ] && awk -v o="$other" -v a="$(cat "$out/$other.wall")" -v b="$(cat "$out/sniff.wall")" \
