@@ -41,7 +41,8 @@ import (
 type Role uint8
 
 const (
-	File Role = iota
+	File    Role = iota
+	Listing      // of a folder, which the carrier has read itself
 	Message
 	Request
 	Response
@@ -63,6 +64,8 @@ type Info struct {
 	// ID is the Content-ID, Action the SOAPAction header or action parameter,
 	// where the carrier has one.
 	ID, Action string
+	// Text says that the carrier turned line ends into CR LF (FTP's TYPE A).
+	Text bool
 	// Stamp is where and when the body begins.
 	Stamp record.Stamp
 	Dir   record.Dir

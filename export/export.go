@@ -5,18 +5,20 @@
 // its digest with a cleaned file name behind it, inside one folder that is
 // opened as an os.Root: nothing can be written outside of it, nothing that
 // exists is overwritten. What has holes says so in its name (".partial") and
-// in the metadata beside it; holes are left out, not filled with zeros.
+// in the metadata beside it; holes are left out, not filled with zeros. The
+// parts of a file that was moved in several transfers become one (join.go).
 package export
 
 import (
 	"bytes"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path"
+	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -32,6 +34,7 @@ type What struct {
 	Mail        bool // messages as .eml
 	Attachments bool // parts of messages that have a name
 	Files       bool // FTP and SFTP transfers
+	LocalText   bool // with the line ends of this machine where FTP moved them as text
 	SOAP        bool // XML bodies of HTTP and mail
 	Bodies      bool // all other HTTP bodies
 
@@ -45,31 +48,13 @@ type Dir struct {
 	temp atomic.Int64
 
 	mu      sync.Mutex
+	folders map[string]*os.Root
 	written map[string]*Written
 	index   *os.File // of a Dir without an end
 	err     error
-}
 
-// Written is one artefact on disk.
-type Written struct {
-	Path    string         `json:"path"`
-	SHA256  string         `json:"sha256"`
-	Size    int64          `json:"size"`
-	Partial bool           `json:"partial,omitempty"`
-	Missing int64          `json:"missing,omitempty"`
-	Gaps    []record.Range `json:"gaps,omitempty"`
-	Name    string         `json:"name,omitempty"`
-	Type    string         `json:"media_type,omitempty"`
-	Carrier string         `json:"carrier"`
-	Session string         `json:"session"`
-	Packet  uint64         `json:"packet,omitempty"`
-	Times   int            `json:"times"`
-
-	// Of certificates: who showed it, and the fingerprints of the chain that
-	// it came first in, in the order sent. SHA256 is the certificate's
-	// fingerprint, not that of the PEM file.
-	By    string   `json:"by,omitempty"`
-	Chain []string `json:"chain,omitempty"`
+	controls map[string]netip.AddrPort // servers of FTP control sessions
+	parts    []part
 }
 
 // Open makes the folder if there is none.
@@ -81,7 +66,7 @@ func Open(dir string, want What) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Dir{root: root, want: want, written: map[string]*Written{}}, nil
+	return &Dir{root: root, want: want, folders: map[string]*os.Root{}, written: map[string]*Written{}, controls: map[string]netip.AddrPort{}}, nil
 }
 
 // OpenLive is Open for a program that runs on: index.jsonl, which may be there
@@ -106,8 +91,64 @@ func (d *Dir) Create(info *content.Info, c *record.Content, form content.Form) c
 		return nil
 	}
 	a := &artefact{dir: d, info: *info, content: c, folder: folder}
-	a.open()
+	if d.want.LocalText && info.Text && runtime.GOOS != "windows" {
+		a.convert = newConverter()
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a.root, a.err = d.sub(folder)
 	return a
+}
+
+// sub returns one of the folders inside, which it makes if there is none. The
+// lock is held.
+func (d *Dir) sub(folder string) (*os.Root, error) {
+	if r := d.folders[folder]; r != nil {
+		return r, nil
+	}
+	if err := d.root.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	r, err := d.root.OpenRoot(folder)
+	if err != nil {
+		return nil, err
+	}
+	d.folders[folder] = r
+	return r, nil
+}
+
+// reserve gives an artefact its name. It is not fresh when the same bytes are
+// there under the same name already; then they are counted.
+func (d *Dir) reserve(folder string, w *Written) (name string, fresh bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.reserveLocked(folder, w)
+}
+
+func (d *Dir) reserveLocked(folder string, w *Written) (name string, fresh bool) {
+	stem := folder + "/" + w.SHA256[:min(16, len(w.SHA256))]
+	if clean := CleanName(w.Name); clean != "" && folder != "mail" {
+		stem += "-" + clean
+	}
+	ext := map[string]string{"mail": ".eml", "soap": ".xml"}[folder]
+	if w.Partial {
+		stem += ".partial"
+	}
+	stem = strings.TrimSuffix(stem, ext)
+	name = stem + ext
+	for n := 2; d.written[name] != nil; n++ {
+		// The same bytes with holes elsewhere are something else.
+		if old := d.written[name]; slices.Equal(old.holes, w.holes) && slices.Equal(old.Gaps, w.Gaps) {
+			old.Times++
+			return name, false
+		}
+		name = fmt.Sprintf("%s-%d%s", stem, n, ext)
+	}
+	w.Path = name
+	if d.index == nil {
+		d.written[name] = w
+	}
+	return name, true
 }
 
 // folder sorts an artefact; "" is not wanted.
@@ -117,10 +158,12 @@ func (d *Dir) folder(info *content.Info, c *record.Content, form content.Form) s
 		if d.want.Mail {
 			return "mail"
 		}
-	case info.Carrier == "ftp-data" || info.Carrier == "ftp" || info.Carrier == "sftp" || info.Carrier == "ssh":
-		if d.want.Files && c.Name != "" {
+	case info.Role == content.Listing:
+	case info.Carrier == "ftp-data" || info.Carrier == "sftp":
+		if d.want.Files {
 			return "files"
 		}
+	case info.Carrier == "ssh": // what commands print
 	case isXML(c):
 		if d.want.SOAP {
 			return "soap"
@@ -161,6 +204,9 @@ func (d *Dir) List() ([]*Written, error) {
 // Close writes index.jsonl, one line per artefact, and closes the folder.
 func (d *Dir) Close() error {
 	list, err := d.List()
+	for _, r := range d.folders {
+		err = errors.Join(err, r.Close())
+	}
 	if d.index != nil {
 		return errors.Join(err, d.index.Close(), d.root.Close())
 	}
@@ -178,10 +224,16 @@ func (d *Dir) Close() error {
 	return errors.Join(err, d.root.Close())
 }
 
-// line is the artefact's line of the index.
-func (w *Written) line() ([]byte, error) {
-	b, err := json.Marshal(w)
-	return append(b, '\n'), err
+// note writes an artefact's line of the index of a Dir without an end.
+func (d *Dir) note(w *Written) error {
+	if d.index == nil {
+		return nil
+	}
+	line, err := w.line()
+	if err == nil {
+		_, err = d.index.Write(line)
+	}
+	return err
 }
 
 // writeNew writes a file that must not exist yet; when it does, a number is
@@ -205,101 +257,14 @@ func (d *Dir) writeNew(name string, b []byte) error {
 	}
 }
 
-// artefact is one file while it is written under a temporary name: its real
-// one comes from its digest.
-type artefact struct {
-	dir     *Dir
-	info    content.Info
-	content *record.Content
-	folder  string
-	temp    string
-	file    *os.File
-	err     error
-	missing int64
-}
-
-func (a *artefact) open() {
-	if a.err = a.dir.root.Mkdir(a.folder, 0o700); errors.Is(a.err, fs.ErrExist) {
-		a.err = nil
-	}
-	if a.err == nil {
-		a.temp = fmt.Sprintf("%s/.unfinished-%d-%d", a.folder, os.Getpid(), a.dir.temp.Add(1))
-		a.file, a.err = a.dir.root.OpenFile(a.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	}
-}
-
-func (a *artefact) Write(p []byte) (int, error) {
-	if a.err != nil {
-		return 0, a.err
-	}
-	return a.file.Write(p)
-}
-
-func (a *artefact) Gap(n int64) error {
-	a.missing += max(n, 0)
-	return a.err
-}
-
-// Close gives the file its name and returns it.
-func (a *artefact) Close() (string, error) {
-	if a.file == nil {
-		return "", a.err
-	}
-	size, serr := a.file.Seek(0, 1)
-	if err := errors.Join(serr, a.file.Close()); err != nil {
-		return "", err
-	}
-	c := a.content
-	digest := c.SHA256
-	if digest == "" {
-		digest = hex.EncodeToString([]byte(a.temp))
-	}
-	partial := c.Partial || a.missing > 0
-	name := a.folder + "/" + digest[:min(16, len(digest))]
-	if clean := CleanName(c.Name); clean != "" && a.folder != "mail" {
-		name += "-" + clean
-	}
-	ext := map[string]string{"mail": ".eml", "soap": ".xml"}[a.folder]
-	if partial {
-		name += ".partial"
-	}
-	if !strings.HasSuffix(name, ext) {
-		name += ext
-	}
-	d := a.dir
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if w := d.written[name]; w != nil {
-		// The same bytes under the same name again.
-		w.Times++
-		return name, d.root.Remove(a.temp)
-	}
-	// Link refuses to replace what is there; Rename would not.
-	if err := d.root.Link(a.temp, name); err != nil && !errors.Is(err, fs.ErrExist) {
-		return "", errors.Join(err, d.root.Remove(a.temp))
-	}
-	if err := d.root.Remove(a.temp); err != nil {
-		return "", err
-	}
-	w := &Written{
-		Path: name, SHA256: c.SHA256, Size: size, Partial: partial, Missing: a.missing, Gaps: c.Gaps,
-		Name: c.Name, Type: c.MediaType, Carrier: a.info.Carrier, Session: a.info.Session, Packet: a.info.Stamp.Packet, Times: 1,
-	}
-	if d.index == nil {
-		d.written[name] = w
-		return name, nil
-	}
-	line, err := w.line()
-	if err == nil {
-		_, err = d.index.Write(line)
-	}
-	return name, err
-}
+var escaped = regexp.MustCompile(`\\x[0-9a-f]{2}`)
 
 // CleanName makes the last element of a path from the traffic fit for a file
 // name: letters, digits, dot, dash and underscore, no leading dot, at most 60
 // bytes. The original stands in the metadata.
 func CleanName(name string) string {
+	// Bytes that are no UTF-8 stand as \xNN, which is no path.
+	name = escaped.ReplaceAllString(name, "_")
 	if i := strings.LastIndexAny(name, `/\`); i >= 0 {
 		name = name[i+1:]
 	}

@@ -222,6 +222,7 @@ type FTPTransfer struct {
 	Type       string `json:"type,omitempty" doc:"representation type: A, I, E or L with its byte size"`
 	Structure  string `json:"structure,omitempty" doc:"file structure when it is not F: R or P"`
 	Restart    int64  `json:"restart,omitempty" doc:"restart point in bytes (REST)"`
+	AppendTo   int64  `json:"append_to,omitempty" doc:"size of the file that APPE adds to, where the session had asked for it (SIZE)"`
 	Outcome    string `json:"outcome" doc:"complete, short, aborted, refused, never opened or unknown"`
 	Reason     string `json:"reason,omitempty" doc:"why it is not complete, in words"`
 	Bytes      int64  `json:"bytes" doc:"bytes of the file seen, after the transfer mode was undone; ASCII line ends as they came"`

@@ -12,7 +12,7 @@ import (
 
 func (a *app) exportCommand() *cobra.Command {
 	var want export.What
-	var dir string
+	var dir, ascii string
 	var knownHosts, streams, packets, anonymous, decrypted bool
 	var sessions []string
 	cmd := &cobra.Command{
@@ -24,7 +24,9 @@ Without a choice mail, files and envelopes are written.
 
 Files are named by their SHA-256; names from the traffic stand in index.jsonl
 and, cleaned, behind the digest. Nothing is overwritten, nothing is written
-outside of DIR. What has holes is marked ".partial".
+outside of DIR. What has holes is marked ".partial". The parts of a transfer
+that was resumed become one file, index.jsonl says which they were; parts that
+differ where they overlap stay apart.
 
 --streams writes what each side of each connection sent, as it went over the
 wire. --pcap writes a capture of the sessions that --where or --session picks,
@@ -63,6 +65,13 @@ one for TLS (a comment at the first packet names the real one).`,
 			if want == (export.What{}) && !streams {
 				want = export.What{Mail: true, Files: true, SOAP: true}
 			}
+			switch ascii {
+			case "received":
+			case "local":
+				want.LocalText = true
+			default:
+				return usageError{fmt.Errorf("--ascii %s: not one of received, local", ascii)}
+			}
 			store, err := export.Open(dir, want)
 			if err != nil {
 				return inputError{err}
@@ -70,9 +79,8 @@ one for TLS (a comment at the first packet names the real one).`,
 			if want.Certificates {
 				a.shown = showTo(store)
 			}
-			discard := record.SinkFunc(func(record.Record) error { return nil })
 			if want != (export.What{}) {
-				err = a.analyse(args, discard, 0, store)
+				err = errors.Join(a.analyse(args, record.SinkFunc(store.See), 0, store), store.Join())
 			}
 			if err == nil && streams {
 				err = a.exportStreams(args, store)
@@ -82,9 +90,9 @@ one for TLS (a comment at the first packet names the real one).`,
 			}
 			list, _ := store.List()
 			for _, w := range list {
-				note := ""
-				if w.Partial {
-					note = "  partial"
+				note := w.Note()
+				if note != "" {
+					note = "  " + note
 				}
 				fmt.Fprintf(a.stdout, "%s  %s%s\n", w.SHA256, w.Path, note)
 			}
@@ -98,6 +106,7 @@ one for TLS (a comment at the first packet names the real one).`,
 	f.BoolVar(&want.Mail, "mail", false, "messages as .eml")
 	f.BoolVar(&want.Attachments, "attachments", false, "named parts of messages")
 	f.BoolVar(&want.Files, "files", false, "files of FTP and SFTP transfers")
+	f.StringVar(&ascii, "ascii", "received", "line ends of files that FTP moved as text (TYPE A): `received`, which is CR LF, or local, those of this machine")
 	f.BoolVar(&want.SOAP, "soap", false, "XML bodies")
 	f.BoolVar(&want.Bodies, "http", false, "all other HTTP bodies")
 	f.BoolVar(&want.Certificates, "certs", false, "certificates that TLS peers show, as PEM, named by their fingerprint; index.jsonl has the order of each chain")

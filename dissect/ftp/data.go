@@ -109,8 +109,10 @@ func (d *dataConn) begin(dir dissect.Dir) *load {
 		info.Name = t.rec.Path
 		if t.rec.Direction == "listing" {
 			l.list = &listParser{format: t.rec.Command}
+			info.Role = content.Listing
 		} else if len(t.rec.Type) > 0 && t.rec.Type[0] == 'A' {
 			l.ends = &lineEnds{}
+			info.Text = true
 		}
 	}
 	switch mode {

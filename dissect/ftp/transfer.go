@@ -79,6 +79,10 @@ func (t *transfer) begin() {
 	}
 	r.Restart, st.restart = st.restart, 0
 	if r.Direction == "upload" {
+		if r.Command == "APPE" {
+			r.AppendTo = t.s.sizes[r.Path].size
+		}
+		delete(t.s.sizes, r.Path) // it will be another one
 		if st.allo > 0 {
 			// ALLO is about what will be sent, the restart point left out.
 			r.Announced, r.Source = st.allo+r.Restart, "ALLO"
