@@ -4,7 +4,7 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 10m
 
-.PHONY: build test race fuzz golden bench soak lint samples schema clean
+.PHONY: build test race fuzz golden bench bench-ftp soak lint samples schema clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o bin/sniff ./cmd/sniff
@@ -31,6 +31,10 @@ golden:
 # Side by side on a generated capture: cat, tcpflow, tshark (if installed) and sniff.
 bench: build
 	./benchmark/run.sh
+
+# Files in FTP transfers, exported and hashed, beside cp.
+bench-ftp: build
+	./benchmark/ftp.sh
 
 # Connections through the proxy, opened, used and cut at random, SOAK seconds.
 SOAK ?= 300
