@@ -3,6 +3,9 @@ package proxy
 // Codes of the anomalies that the relay itself emits; those about SSH stand in
 // the ssh files. Findings are made from them, so they stay as they are.
 const (
+	// codeUnreached: there is no connection to the upstream, for another reason
+	// than that it refused: its name is not known, or it did not answer.
+	codeUnreached = "proxy_unreached"
 	// codeUpstreamCertificate: the upstream's certificate does not verify, so
 	// the connection was refused.
 	codeUpstreamCertificate = "proxy_upstream_certificate"

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -93,6 +94,14 @@ func (s *Server) relayTo(c net.Conn, l *Listener, t target) {
 func (s *Server) unreached(c net.Conn, l *Listener, t target, err error) {
 	s.cfg.Log.Warn("upstream not reached", "client", c.RemoteAddr(), "target", t.address, "err", err)
 	server := resolved(t.address)
+	var op *net.OpError
+	if errors.As(err, &op) && op.Addr != nil && addrPort(op.Addr).IsValid() && l.Via == nil {
+		server = addrPort(op.Addr) // what the name came to
+	}
+	if _, port, e := net.SplitHostPort(t.address); !server.IsValid() && e == nil {
+		n, _ := strconv.ParseUint(port, 10, 16)
+		server = netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(n))
+	}
 	now := s.cfg.Now()
 	sess := s.cfg.Engine.Open(flow.Conn{Client: addrPort(c.RemoteAddr()), Server: server, Start: now, Via: l.name(), Oriented: true})
 	end := record.EndUnanswered
@@ -104,6 +113,11 @@ func (s *Server) unreached(c net.Conn, l *Listener, t target, err error) {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 	}
 	at := record.Stamp{Time: now}
+	if end == record.EndUnanswered {
+		a := &record.Anomaly{Code: codeUnreached, Detail: t.address + " was not reached: " + err.Error()}
+		a.Stamp(at, dissect.ServerToClient)
+		sess.Emit(a)
+	}
 	sess.EOF(dissect.ClientToServer, at)
 	sess.EOF(dissect.ServerToClient, at)
 	sess.Close(end, "server", at)

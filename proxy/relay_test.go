@@ -199,6 +199,35 @@ func TestUnreachedUpstream(t *testing.T) {
 	}
 }
 
+// TestUnknownName: a target whose name leads nowhere is told by name.
+func TestUnknownName(t *testing.T) {
+	l := startLab(t, Config{}, "nowhere.invalid:25")
+	if c, err := net.Dial("tcp", l.addr); err == nil {
+		_, _ = io.ReadAll(c)
+		c.Close()
+	}
+	if a := l.anomaly(codeUnreached); !strings.Contains(a.Detail, "nowhere.invalid:25 was not reached") {
+		t.Error(a.Detail)
+	}
+	if s := l.session(); s.Server.String() != "0.0.0.0:25" {
+		t.Errorf("session with %s", s.Server)
+	}
+}
+
+// TestRefusedByName: the address that the name came to is the one recorded.
+func TestRefusedByName(t *testing.T) {
+	nobody := freeAddr(t, "127.0.0.1")
+	_, port, _ := net.SplitHostPort(nobody)
+	l := startLab(t, Config{}, "localhost:"+port)
+	if c, err := net.Dial("tcp", l.addr); err == nil {
+		_, _ = io.ReadAll(c)
+		c.Close()
+	}
+	if s := l.session(); s.End != record.EndRefused || !s.Server.Addr().IsLoopback() {
+		t.Errorf("session with %s %s", s.Server, s.End)
+	}
+}
+
 func TestIdleConnectionsEnd(t *testing.T) {
 	l := startLab(t, Config{Limits: Limits{Idle: 100 * time.Millisecond}}, listen(t, echo))
 	c := l.dial()

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -321,5 +322,9 @@ func (r *relay) anomaly(code string, dir dissect.Dir, detail string) {
 	a := &record.Anomaly{Code: code, Detail: detail}
 	a.Stamp(record.Stamp{Time: r.srv.cfg.Now()}, dir)
 	r.sess.Emit(a)
-	r.srv.cfg.Log.Warn(detail, "code", code, "client", r.conn.Client, "server", r.conn.Server)
+	level := slog.LevelWarn
+	if code == codeStripped {
+		level = slog.LevelInfo // it was asked for
+	}
+	r.srv.cfg.Log.Log(r.srv.ctx, level, detail, "code", code, "client", r.conn.Client, "server", r.conn.Server)
 }
