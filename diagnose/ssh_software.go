@@ -29,6 +29,14 @@ func sshSoftware(h *record.SSHHandshake, rep *Reporter) {
 			if len(v) >= 2 && s.OS != "Windows" && !repaired(s) && (atLeast(v, 8, 5) && !atLeast(v, 9, 8) || !atLeast(v, 4, 4)) {
 				raise(s, h.Server.String(), "CVE-2024-6387", "a race in the signal handler (regreSSHion)")
 			}
+			if atLeast(v, 9, 5) && (!atLeast(v, 9, 9) || s.Release == "9.9p1" || s.Release == "9.9") {
+				raise(s, h.Server.String(), "CVE-2025-26466", "pings before the login use up memory and time")
+			}
+		case "Erlang ssh":
+			// By the releases of Erlang/OTP 25.3.2.20, 26.2.5.11 and 27.3.3.
+			if len(v) >= 2 && (!atLeast(v, 4, 15, 3, 12) || atLeast(v, 5) && !atLeast(v, 5, 1, 4, 8) || atLeast(v, 5, 2) && !atLeast(v, 5, 2, 10)) {
+				raise(s, h.Server.String(), "CVE-2025-32433", "commands run without a login")
+			}
 		case "libssh":
 			if atLeast(v, 0, 6) && (!atLeast(v, 0, 7, 6) || atLeast(v, 0, 8) && !atLeast(v, 0, 8, 4)) {
 				raise(s, h.Server.String(), "CVE-2018-10933", "the login can be skipped")

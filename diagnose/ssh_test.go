@@ -126,6 +126,41 @@ func TestSSHNoCommonSaysTheWayIn(t *testing.T) {
 	}
 }
 
+// TestSSHVersionsInRange holds the ends of the ranges of advisories.
+func TestSSHVersionsInRange(t *testing.T) {
+	for _, c := range []struct {
+		software, release string
+		want              string
+	}{
+		{"OpenSSH", "4.3p2", "CVE-2024-6387"},
+		{"OpenSSH", "8.4p1", ""},
+		{"OpenSSH", "8.5p1", "CVE-2024-6387"},
+		{"OpenSSH", "9.8p1", "CVE-2025-26466"},
+		{"OpenSSH", "9.9p1", "CVE-2025-26466"},
+		{"OpenSSH", "9.9p2", ""},
+		{"OpenSSH", "10.0p1", ""},
+		{"libssh", "0.8.3", "CVE-2018-10933"},
+		{"libssh", "0.8.4", ""},
+		{"libssh", "0.10.6", ""},
+		{"Erlang ssh", "4.15.3.11", "CVE-2025-32433"},
+		{"Erlang ssh", "4.15.3.12", ""},
+		{"Erlang ssh", "5.1.4.7", "CVE-2025-32433"},
+		{"Erlang ssh", "5.1.4.8", ""},
+		{"Erlang ssh", "5.2.9", "CVE-2025-32433"},
+		{"Erlang ssh", "5.2.10", ""},
+	} {
+		h := healthy(1)
+		h.ServerID = &record.SSHIdentification{Software: c.software, Release: c.release, Banner: c.software + c.release}
+		got := ""
+		if f := run([]Family{sshFamily()}, h)["ssh.version_in_range"]; f != nil {
+			got = f.Reference
+		}
+		if got != c.want {
+			t.Errorf("%s %s is in the range of %q, want %q", c.software, c.release, got, c.want)
+		}
+	}
+}
+
 func TestSSHRepairedPackageIsNotInRange(t *testing.T) {
 	h := healthy(1)
 	h.ServerID = &record.SSHIdentification{Software: "OpenSSH", Release: "9.2p1", OS: "Debian 12", Package: "2+deb12u10", Banner: "OpenSSH_9.2p1"}
