@@ -2,6 +2,7 @@ package ssh
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -224,4 +225,40 @@ func TestResumeAtEveryHole(t *testing.T) {
 	if results["accepted"] < results["refused"]+results["none"] {
 		t.Errorf("logins by result: %v", fmt.Sprint(results))
 	}
+}
+
+// FuzzResume looks for packets in anything, under keys of each kind: it ends,
+// and it claims nothing.
+func FuzzResume(f *testing.F) {
+	f.Add(uint8(0), int64(100), []byte("\x00\x00\x00\x10aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbcccccccccccccccc"))
+	f.Add(uint8(3), int64(64), bytes.Repeat([]byte{0, 0, 0, 12}, 40))
+	kinds := [][2]string{
+		{"aes128-gcm@openssh.com", ""}, {"chacha20-poly1305@openssh.com", ""}, {"aes128-ctr", "hmac-sha2-256-etm@openssh.com"},
+		{"aes128-ctr", "umac-64@openssh.com"}, {"aes256-ctr", "hmac-sha1-96"}, {"3des-ctr", "hmac-md5"},
+	}
+	f.Fuzz(func(t *testing.T, kind uint8, lost int64, b []byte) {
+		k := kinds[int(kind)%len(kinds)]
+		o, _, err := newOpener(&secrets{newHash: sha256.New, shared: []byte{1}, h: []byte{2}, session: []byte{3}}, k[0], k[1], 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := &way{opener: o, search: &search{lost: max(lost, -1)}}
+		if !o.(resumer).resumable(lost >= 0) {
+			return
+		}
+		given := 0
+		for n := 1; given < len(b); n = min(2*n, len(b)-given) {
+			before := w.search.tried
+			plain, _, from, _ := w.find(b[given : given+n])
+			if plain != nil {
+				t.Fatalf("a packet was found in %d bytes", n)
+			}
+			if from < 0 || from > n || len(w.search.pending) > maxPending {
+				t.Fatalf("%d of %d bytes, %d candidates", from, n, len(w.search.pending))
+			}
+			if given += from; from == 0 && n == len(b)-given && w.search.tried == before {
+				return
+			}
+		}
+	})
 }
