@@ -28,6 +28,23 @@ type prefixed struct {
 	net.Conn
 	prefix []byte
 	ended  bool // its end was read
+	// shaking: TLS is being agreed on, and tail has the last bytes that came.
+	shaking bool
+	tail    []byte
+}
+
+// plainAlert is the length of an alert that is not encrypted, with its record.
+const plainAlert = 7
+
+// alert returns the alert with which a client ended its handshake in the
+// clear, as OpenSSL does in TLS 1.3 when it does not like the certificate; the
+// server's side takes that for a record that does not authenticate.
+func (c *prefixed) alert() (code byte, ok bool) {
+	t := c.tail
+	if len(t) != plainAlert || t[0] != 0x15 || t[1] != 3 || t[3] != 0 || t[4] != 2 || t[5] != 2 {
+		return 0, false
+	}
+	return t[6], true
 }
 
 func (c *prefixed) Read(b []byte) (int, error) {
@@ -40,6 +57,10 @@ func (c *prefixed) Read(b []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(b)
 	c.ended = c.ended || err == io.EOF
+	if c.shaking {
+		c.tail = append(c.tail, b[:n]...)
+		c.tail = c.tail[max(0, len(c.tail)-plainAlert):]
+	}
 	return n, err
 }
 
@@ -50,12 +71,16 @@ func truncated(c net.Conn) bool {
 	if !ok {
 		return false
 	}
-	under := t.NetConn()
-	if r, ok := under.(*records); ok {
-		under = r.Conn
-	}
-	p, ok := under.(*prefixed)
+	p, ok := underneath(t.NetConn()).(*prefixed)
 	return ok && p.ended
+}
+
+// underneath takes away what reads record by record.
+func underneath(c net.Conn) net.Conn {
+	if r, ok := c.(*records); ok {
+		return r.Conn
+	}
+	return c
 }
 
 func (c *prefixed) NetConn() net.Conn { return c.Conn }

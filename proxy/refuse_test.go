@@ -210,3 +210,20 @@ func TestRequire(t *testing.T) {
 		l.anomaly(codeTLSRequired)
 	})
 }
+
+// TestOpenSSLDoesNotTrust: OpenSSL sends its alert in the clear, which is not
+// taken for damage.
+func TestOpenSSLDoesNotTrust(t *testing.T) {
+	needs(t, "curl")
+	for _, version := range []string{"1.2", "1.3"} {
+		l, _ := tlsLab(t, Config{}, good(t), secureEcho)
+		_, port, _ := net.SplitHostPort(l.addr)
+		out, err := exec.Command("curl", "-sS", "-m", "20", "--tlsv"+version, "--tls-max", version, "--connect-to", "mail.test:443:127.0.0.1:"+port, "https://mail.test/").CombinedOutput()
+		if err == nil {
+			t.Fatalf("curl went on: %s", out)
+		}
+		if a := l.anomaly(codeClientDistrust); !strings.Contains(a.Detail, "unknown certificate authority") {
+			t.Error(a.Detail)
+		}
+	}
+}

@@ -90,6 +90,12 @@ func (r *relay) handshakes() error {
 	ctx, cancel := context.WithDeadline(r.srv.ctx, deadline)
 	defer cancel()
 	err := inner.HandshakeContext(ctx)
+	if p, ok := underneath(client).(*prefixed); ok {
+		if code, alerted := p.alert(); err != nil && alerted {
+			err = fmt.Errorf("remote error: %w", tls.AlertError(code))
+		}
+		p.shaking, p.tail = false, nil
+	}
 	if h.err != nil || err != nil {
 		why := r.tlsFailed(h, err)
 		if err == nil {
@@ -129,7 +135,7 @@ func (r *relay) underTLS(p *pump) net.Conn {
 	}
 	prefix := append(bytes.Clone(p.pending[cut:]), p.behind...)
 	p.pending, p.behind, p.rewrites = nil, nil, nil
-	var c net.Conn = &prefixed{Conn: p.source(), prefix: prefix}
+	var c net.Conn = &prefixed{Conn: p.source(), prefix: prefix, shaking: p.dir == dissect.ClientToServer && r.control == nil}
 	if r.mayClear() {
 		c = &records{Conn: c}
 	}
