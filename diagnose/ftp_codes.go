@@ -179,7 +179,7 @@ func ftpCodes() []Info {
 		},
 		{
 			Code: "ftp.data_port", Severity: record.SeverityInfo,
-			Explanation: "The server's active data connections come from another port than the one below its control port (20). Firewalls that expect port 20 do not let them in.",
+			Explanation: "The server's active data connections come from another port than 20 or the one below its control port. Firewalls that expect port 20 do not let them in.",
 			Advice:      "Switch it on at the server (connect_from_port_20 in vsftpd), or use passive mode.",
 			Reference:   "RFC 959, section 3.2",
 		},

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -164,11 +165,75 @@ func addr(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 
 func TestFTPFindings(t *testing.T) {
 	login := exchange("PASS", "***", "bob", 230, "In")
+	moved := func(change func(*record.FTPTransfer)) []record.Record {
+		t := &record.FTPTransfer{
+			Command: "RETR", Path: "/a", Direction: "download", Type: "I", Outcome: record.TransferComplete, Bytes: 5, Completion: 226,
+			DataSession: "d", DataFrom: addr("192.0.2.10:40001"), DataTo: addr("192.0.2.20:5001"), Endpoint: addr("192.0.2.20:5001"), DataEnd: record.EndClosed,
+		}
+		change(t)
+		return []record.Record{login, t}
+	}
 	tests := []struct {
 		name    string
 		records []record.Record
 		want    []string // beginnings
 	}{
+		{"PORT refused", []record.Record{login, func() record.Record {
+			x := exchange("PORT", "192,0,2,10,200,0", "bob", 500, "Illegal PORT command.")
+			x.Endpoint = addr("192.0.2.10:51200")
+			return x
+		}()}, []string{"ftp.active_refused: 192.0.2.20:21 refused PORT 192,0,2,10,200,0: 500 Illegal PORT command."}},
+		{"the server's other data port", moved(func(t *record.FTPTransfer) {
+			t.Active, t.DataFrom, t.DataTo, t.Endpoint = true, addr("192.0.2.20:36000"), addr("192.0.2.10:5000"), addr("192.0.2.10:5000")
+		}), []string{"ftp.data_port: 192.0.2.20 opened its data connections from port 36000"}},
+		{"opened but empty", moved(func(t *record.FTPTransfer) {
+			t.Bytes, t.Outcome, t.Reason, t.Announced, t.Source = 0, record.TransferShort, "the data connection carried nothing", 500, "SIZE"
+		}), []string{"ftp.data_empty: RETR /a opened a data connection and moved nothing of 500 bytes"}},
+		{"shorter than announced", moved(func(t *record.FTPTransfer) {
+			t.Outcome, t.Reason, t.Announced, t.Source = record.TransferShort, "5 of 500 bytes", 500, "SIZE"
+		}), []string{"ftp.short_transfer: RETR /a ended early after 5 B: 5 of 500 bytes"}},
+		{"given up", moved(func(t *record.FTPTransfer) {
+			t.Outcome, t.Reason, t.Completion = record.TransferAborted, "426 Aborted", 426
+		}), []string{"ftp.aborted: RETR /a was given up after 5 B: 426 Aborted"}},
+		{"disk full", moved(func(t *record.FTPTransfer) {
+			t.Command, t.Direction, t.Outcome, t.Completion, t.Reply = "STOR", "upload", record.TransferShort, 452, "No space left on device"
+		}), []string{"ftp.disk_full: 192.0.2.20:21 has no room for STOR /a: 452 No space left on device"}},
+		{"quota used up", moved(func(t *record.FTPTransfer) {
+			t.Command, t.Direction, t.Outcome, t.Completion, t.Reply = "STOR", "upload", record.TransferShort, 552, "Quota exceeded"
+		}), []string{"ftp.disk_full: 192.0.2.20:21 has no room for STOR /a: 552 Quota exceeded"}},
+		{"no permission", moved(func(t *record.FTPTransfer) {
+			t.Outcome, t.Completion, t.Reply = record.TransferRefused, 550, "Permission denied."
+		}), []string{"ftp.file_refused: RETR /a was refused: 550 Permission denied."}},
+		{"name not allowed", moved(func(t *record.FTPTransfer) {
+			t.Command, t.Outcome, t.Completion, t.Reply = "STOR", record.TransferRefused, 553, "Could not create file."
+		}), []string{"ftp.file_refused: STOR /a was refused: 553 Could not create file."}},
+		{"REST refused", []record.Record{login, exchange("REST", "100", "bob", 501, "No REST in ASCII mode")},
+			[]string{"ftp.restart_refused: 192.0.2.20:21 refused to resume at 100: 501 No REST in ASCII mode"}},
+		{"protection demanded", moved(func(t *record.FTPTransfer) {
+			t.Outcome, t.Completion, t.Reply = record.TransferRefused, 522, "Data connections must be encrypted."
+		}), []string{"ftp.data_protection: 192.0.2.20:21 refused a data connection for its protection: 522 Data"}},
+		{"TLS expected on data but not spoken", []record.Record{login, &record.Anomaly{Code: "ftp_data_not_tls", Detail: "in the clear although PROT P was agreed"}},
+			[]string{"ftp.data_not_tls: in the clear although PROT P was agreed"}},
+		{"TLS spoken on data but not expected", []record.Record{login, &record.Anomaly{Code: "ftp_data_unexpected_tls", Detail: "TLS begins, for which PROT P was not agreed"}},
+			[]string{"ftp.data_unexpected_tls: TLS begins"}},
+		{"commands behind AUTH TLS", []record.Record{login, &record.Anomaly{Code: "starttls_injection", Detail: "DELE /a"}},
+			[]string{"ftp.tls_injection: bytes in the clear stood behind AUTH TLS: DELE /a"}},
+		{"data in the clear", []record.Record{func() record.Record {
+			x := exchange("PASS", "***", "bob", 230, "In")
+			x.Protection = "tls"
+			return x
+		}(), moved(func(*record.FTPTransfer) {})[1]}, []string{"ftp.data_in_clear: RETR /a moved in the clear although the session is in TLS"}},
+		{"control connection cut by an idle timeout while data flowed", []record.Record{login, func() record.Record {
+			x := exchange("", "", "bob", 421, "Timeout.")
+			x.Result = record.FTPUnasked
+			return x
+		}(), moved(func(t *record.FTPTransfer) { t.Control, t.Outcome = "c", record.TransferUnknown })[1]}, []string{
+			"ftp.idle_timeout: 192.0.2.20:21 ended the session: 421 Timeout.",
+			"ftp.control_lost < ftp.idle_timeout: the control connection to 192.0.2.20",
+		}},
+		{"data on another machine", moved(func(t *record.FTPTransfer) {
+			t.Endpoint, t.DataTo = addr("192.0.2.99:5001"), addr("192.0.2.99:5001")
+		}), []string{"ftp.foreign_address: 192.0.2.20 announced a data connection on another machine, 192.0.2.99:5001"}},
 		{"all is well", []record.Record{login, &record.FTPTransfer{
 			Command: "RETR", Path: "/a", Direction: "download", Outcome: record.TransferComplete, Bytes: 5, Completion: 226,
 			DataSession: "d", DataFrom: addr("192.0.2.10:40001"), DataTo: addr("192.0.2.20:5001"), Endpoint: addr("192.0.2.20:5001"),
@@ -247,6 +312,19 @@ func TestFTPFindings(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Every code of the catalogue has a test in this file.
+func TestFTPCodesAreTested(t *testing.T) {
+	b, err := os.ReadFile("ftp_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range ftpCodes() {
+		if !strings.Contains(string(b), i.Code+":") && !strings.Contains(string(b), i.Code+" <") && !strings.Contains(string(b), i.Code+"\"") {
+			t.Errorf("no test raises %s", i.Code)
+		}
 	}
 }
 

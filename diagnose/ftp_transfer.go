@@ -123,7 +123,7 @@ func (o *ftpObserver) addresses(t *record.FTPTransfer, rep *Reporter) {
 		rep.Raise("ftp.hijack", fmt.Sprintf("%s, not the client %s, took the data connection of %s", t.DataFrom, client, subject(t)), t)
 	case t.Active && from != server:
 		rep.Raise("ftp.foreign_address", fmt.Sprintf("the data connection of %s came from %s, not from the server %s", subject(t), t.DataFrom, server), t)
-	case t.Active && t.DataFrom.Port() != t.Server.Port()-1:
+	case t.Active && t.DataFrom.Port() != t.Server.Port()-1 && t.DataFrom.Port() != 20:
 		rep.Raise("ftp.data_port", fmt.Sprintf("%s opened its data connections from port %d", server, t.DataFrom.Port()), t)
 	}
 }

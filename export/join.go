@@ -141,13 +141,18 @@ func (d *Dir) Join() error {
 	var errs []error
 	for rest := d.parts; len(rest) > 0; {
 		n := chain(rest)
-		if n > 1 || rest[0].from > 0 {
+		if n > 1 || rest[0].from > 0 || rest[0].broken() && !d.written[rest[0].name].Partial {
 			errs = append(errs, d.join(rest[:n]))
 		}
 		rest = rest[n:]
 	}
 	d.parts = nil
 	return errors.Join(errs...)
+}
+
+// broken reports whether the transfer stopped before the end of the file.
+func (p *part) broken() bool {
+	return p.outcome == record.TransferShort || p.outcome == record.TransferAborted
 }
 
 // chain returns how many of the parts at the front are of one file. One that
@@ -193,15 +198,18 @@ func (d *Dir) join(parts []part) error {
 		}
 		cover = next
 	}
-	whole := int64(-1)
-	for _, p := range parts {
-		whole = max(whole, p.announced)
+	whole, last := int64(-1), &parts[0]
+	for i := range parts {
+		whole = max(whole, parts[i].announced)
+		if parts[i].to >= last.to {
+			last = &parts[i]
+		}
 	}
 	first := d.written[parts[0].name]
 	w := *first
 	w.Times, w.Received, w.holes = 1, "", nil
 	w.Gaps, w.Missing = holesIn(cover, whole)
-	w.Partial = len(w.Gaps) > 0
+	w.Partial = len(w.Gaps) > 0 || whole < 0 && last.broken()
 	w.Size, w.Outcome = 0, parts[len(parts)-1].outcome
 	for _, e := range cover {
 		w.Size += e.to - e.from

@@ -268,6 +268,7 @@ keylog_case ftps-clear-refused curl -sSk --ssl-reqd --ftp-ssl-ccc -o got "ftp://
 keylog_case ftps-resumed lftp -e 'set ssl:verify-certificate no; set ftp:ssl-force yes; set ftp:ssl-protect-data yes; set net:max-retries 1; cd pub; cls -l; get random.bin -o ftps.bin; bye' -u bob,secret -p 2122 server.example
 keylog_case ftps-data-in-clear curl -sSk --ftp-ssl-control -o got "ftp://bob:secret@server.example:2126/readme.txt"
 case_of ftps-without-keys curl -sSk --ssl-reqd -o got "ftp://bob:secret@server.example:2121/pub/random.bin"
+case_of ftps-implicit-without-keys curl -sSk -o got "ftps://bob:secret@server.example/pub/random.bin"
 cat >"$lab_dir/ftps-reuse-demanded.py" <<'PY'
 import ftplib, ssl
 context = ssl._create_unverified_context()
@@ -342,11 +343,68 @@ for command in ("XSHA256 random.bin", "XMD5 random.bin", "XCRC random.bin", "OPT
         pass
 ftp.quit()
 PY
+# A download that breaks off, and its rest over a connection of the other kind.
+pro=ftp://bob:secret@server.example:2131
+case_of proftpd-curl-resumed sh -c 'rm -f part; curl -sS -r 0-14999 -o part "$0"; curl -sS -C - -P 192.0.2.10 --disable-eprt -o part "$0"' "$pro/pub/random.bin"
+case_of proftpd-tnftp-active tnftp -A -V -o got "$pro/pub/numbers.txt"
+
+# ABOR as RFC 959 has it: Telnet's IP and DM in front, the DM's mark urgent.
+python proftpd-telnet-abort <<'PY'
+import ftplib, socket, time
+ftp = ftplib.FTP()
+ftp.connect("server.example", 2131, timeout=5)
+ftp.login("bob", "secret")
+ftp.voidcmd("TYPE I")
+host, port = ftp.makepasv()
+data = socket.socket()
+data.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+data.connect((host, port))
+ftp.sendcmd("RETR pub/large.bin")
+data.recv(4000)
+time.sleep(0.2)
+ftp.sock.sendall(b"\xff\xf4")
+ftp.sock.send(b"\xff", socket.MSG_OOB)
+ftp.sock.sendall(b"\xf2ABOR\r\n")
+for _ in range(2):
+    try:
+        ftp.getmultiline()
+    except (ftplib.all_errors, EOFError):
+        pass
+data.close()
+try:
+    ftp.quit()
+except (ftplib.all_errors, EOFError):
+    pass
+PY
+
 case_of ncftp-client "$FTP_SERVERS/usr/bin/ncftpget" -u bob -p secret -V -P 2131 server.example "$lab_dir/home" pub/numbers.txt
 
 server_run pure-ftpd env LD_LIBRARY_PATH="$lib" "$FTP_SERVERS/usr/sbin/pure-ftpd" -S 2132 -p 50000:50099 -l unix -u 1 -C 8 -H
 wait_port 2132
 case_of pure-ftpd curl -sS --disable-epsv -o got "ftp://bob:secret@server.example:2132/pub/random.bin"
+
+pure=ftp://bob:secret@server.example:2132
+case_of pure-ftpd-tnftp-upload tnftp -V -u "$pure/pub/stored.txt" upload.txt
+python pure-ftpd-ftplib <<'PY'
+import ftplib, io
+ftp = ftplib.FTP()
+ftp.connect("server.example", 2132)
+ftp.login("bob", "secret")
+ftp.cwd("pub")
+ftp.retrlines("RETR numbers.txt", lambda l: None)
+ftp.set_pasv(False)
+ftp.storlines("STOR lines.txt", io.BytesIO(b"one\ntwo\n"))
+ftp.storbinary("STOR part.bin", io.BytesIO(bytes(range(100))))
+size = ftp.size("part.bin")
+ftp.storbinary("APPE part.bin", io.BytesIO(bytes(range(100, 250))))
+try:
+    ftp.storbinary("STOU unique.bin", io.BytesIO(b"unique\n"))
+except ftplib.all_errors:
+    pass
+ftp.retrbinary("RETR random.bin", lambda b: None, rest=39000)
+ftp.retrlines("MLSD", lambda l: None)
+ftp.quit()
+PY
 
 # It takes CCC, which vsftpd does not.
 cat "$lab_dir/key.pem" "$lab_dir/cert.pem" >"$lab_dir/both.pem"
