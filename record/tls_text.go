@@ -137,8 +137,18 @@ func (h *TLSHandshake) Tell(o *Outline) {
 	if p := h.failure(); p != "" {
 		text += ", " + p
 		f.Rank = 2
+	} else if h.Decryption == "opaque" {
+		text += ", " + h.opacity()
 	}
 	f.Text = text
+}
+
+// opacity says that it was not read, and why if there is more to it than keys.
+func (h *TLSHandshake) opacity() string {
+	if h.Opaque == "" || strings.HasPrefix(h.Opaque, "no secrets") {
+		return "not decrypted"
+	}
+	return "not decrypted: " + h.Opaque
 }
 
 // Lines shows the handshake in a dialogue, as notes.

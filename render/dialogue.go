@@ -127,8 +127,11 @@ func (d *Dialogue) talk(t *talk) {
 	if proto == "" {
 		proto = "not recognised"
 	}
+	if s.TLS != "" && proto != "tls" {
+		proto += "+tls"
+	}
 	if s.TLS != "" {
-		proto += "+tls (" + s.TLS + ")"
+		proto += " (" + s.TLS + ")"
 	}
 	fmt.Fprintf(d.w, "%s  %s → %s\n", d.style.paint(bold, fmt.Sprintf("Session %d  %s", s.Number, proto)), s.Client, s.Server)
 	fmt.Fprintf(d.w, "%s, %s, %s from the client, %s from the server, %s\n",

@@ -32,8 +32,8 @@ differ where they overlap stay apart.
 wire. --pcap writes a capture of the sessions that --where or --session picks,
 and of those that belong to them, packet for packet as they were; -w names the
 file then. --decrypted writes the sessions in which TLS could be read as plain
-TCP, for tools that cannot decrypt: real addresses and times, the words that
-agreed on TLS left out, and the port of the protocol in the clear in place of
+TCP, for tools that cannot decrypt: real addresses and times, what led to
+TLS (STARTTLS, AUTH TLS, CONNECT) left out, and the port of the protocol in the clear in place of
 one for TLS (a comment at the first packet names the real one).`,
 		Example: `  sniff export mail.pcap --mail --attachments -w out
   sniff export ftp.pcap --files -w out

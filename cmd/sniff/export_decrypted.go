@@ -87,16 +87,20 @@ func (p *plainTap) open(h *record.Header, start time.Time) record.TapConn {
 		p.odd[server.Port()] = h.Protocol
 	}
 	conn := p.to.Open(h.Client, server, start, comment)
-	if h.Protocol == "smtp" {
+	switch h.Protocol {
+	case "smtp":
 		return &anew{TapConn: conn}
+	case "http":
+		return &anew{TapConn: conn, asked: true}
 	}
 	return conn
 }
 
-// anew is a dialogue of SMTP, which TLS puts back to where the server has
-// greeted (RFC 3207, section 4.2): of what was said before TLS only the
-// greeting is written, so that nobody misses in the second EHLO's answer what
-// the first one's offered.
+// anew is a dialogue that begins anew inside TLS. SMTP's is put back to where
+// the server has greeted (RFC 3207, section 4.2): of what was said before TLS
+// only the greeting is written, so that nobody misses in the second EHLO's
+// answer what the first one's offered. What HTTP says before TLS asks a proxy
+// for the tunnel (CONNECT), behind which other tools expect TLS.
 type anew struct {
 	record.TapConn
 	asked, inTLS bool
@@ -146,7 +150,7 @@ func knownPorts(protocol string) []uint16 {
 	case "ftp":
 		return []uint16{21}
 	case "http":
-		return []uint16{80, 8080}
+		return []uint16{80, 3128, 8080}
 	}
 	return nil
 }

@@ -235,7 +235,7 @@ func (l *layer) protect13() {
 	for d := range l.sides {
 		switch s := &l.sides[d]; {
 		case h.suite.mode == modeUnknown:
-			l.giveUp(dissect.Dir(d), "the cipher of "+h.rec.Cipher+" is not decrypted")
+			l.giveUp(dissect.Dir(d), h.rec.Cipher+" is not supported")
 		case len(s.ahead) == 0 && s.opener == nil:
 			l.giveUp(dissect.Dir(d), l.whyNoKeys())
 		}
@@ -403,12 +403,12 @@ func (h *handshake) whyOpaque() string {
 	switch {
 	case h.client == nil || h.server == nil:
 		return whyStart
-	case h.version < versionTLS10:
-		return h.rec.Version + " is not decrypted"
+	case h.version < versionSSL3:
+		return h.rec.Version + " is not supported"
 	case h.suite.mode == modeUnknown:
-		return "the cipher of " + h.rec.Cipher + " is not decrypted"
+		return h.rec.Cipher + " is not supported"
 	case h.rec.Compression != "":
-		return "compressed connections are not decrypted"
+		return "it is compressed"
 	}
 	return ""
 }

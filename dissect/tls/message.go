@@ -283,7 +283,7 @@ func (h *handshake) clientKeyExchange(s cryptobyte.String) {
 	if h.suite.exchange != "RSA" {
 		return
 	}
-	var e cryptobyte.String
+	e := s // SSL 3.0 has it without a length (RFC 6101, section 5.6.7.1)
 	if h.version > versionSSL3 && !s.ReadUint16LengthPrefixed(&e) {
 		return
 	}

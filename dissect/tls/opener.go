@@ -121,7 +121,7 @@ func macHead(head *[13]byte, seq uint64, typ uint8, version uint16, n int) {
 	binary.BigEndian.PutUint16(head[11:], uint16(n))
 }
 
-// newOpener12 returns what opens records of TLS 1.0 to 1.2.
+// newOpener12 returns what opens records of SSL 3.0 and TLS 1.0 to 1.2.
 func newOpener12(version uint16, s suite, key, iv, macKey []byte, etm bool) (opener, error) {
 	if s.mac == 0 {
 		if version != versionTLS12 {
@@ -139,6 +139,9 @@ func newOpener12(version uint16, s suite, key, iv, macKey []byte, etm bool) (ope
 		return o, nil
 	}
 	m := recordMAC{mac: hmac.New(s.mac.New, macKey)}
+	if version == versionSSL3 {
+		m = recordMAC{mac: newSSL3MAC(s.mac, macKey), old: true}
+	}
 	switch s.mode {
 	case modeNull:
 		return &openerStream{recordMAC: m}, nil
@@ -169,9 +172,10 @@ func newOpener12(version uint16, s suite, key, iv, macKey []byte, etm bool) (ope
 	return nil, errSuite
 }
 
-// recordMAC is the HMAC over a record.
+// recordMAC is the HMAC, or its forerunner, over a record.
 type recordMAC struct {
 	mac  hash.Hash
+	old  bool // of SSL 3.0, which leaves the version out
 	head [13]byte
 	sum  [64]byte
 }
@@ -179,7 +183,12 @@ type recordMAC struct {
 func (m *recordMAC) verify(seq uint64, typ uint8, version uint16, content, tag []byte) bool {
 	macHead(&m.head, seq, typ, version, len(content))
 	m.mac.Reset()
-	m.mac.Write(m.head[:])
+	if m.old {
+		copy(m.head[9:], m.head[11:])
+		m.mac.Write(m.head[:11])
+	} else {
+		m.mac.Write(m.head[:])
+	}
 	m.mac.Write(content)
 	return hmac.Equal(m.mac.Sum(m.sum[:0]), tag)
 }
@@ -257,7 +266,7 @@ func (o *openerCBC) open(dst []byte, seq uint64, typ uint8, version uint16, payl
 		return nil, 0, false
 	}
 	for _, b := range dst[len(dst)-pad:] {
-		if int(b) != pad-1 {
+		if int(b) != pad-1 && !o.old { // SSL 3.0 pads with anything
 			return nil, 0, false
 		}
 	}

@@ -30,9 +30,12 @@ func nextSecret(h crypto.Hash, secret []byte) []byte {
 }
 
 // prf is the pseudorandom function of TLS 1.2 (RFC 5246, section 5) with the
-// suite's hash, and of TLS 1.0 and 1.1 (RFC 2246, section 5), which mixes MD5
-// and SHA-1.
+// suite's hash, of TLS 1.0 and 1.1 (RFC 2246, section 5), which mixes MD5 and
+// SHA-1, and of SSL 3.0.
 func prf(version uint16, h crypto.Hash, secret []byte, label string, seed []byte, n int) []byte {
+	if version == versionSSL3 {
+		return ssl3PRF(secret, seed, n) // without a label
+	}
 	seed = append([]byte(label), seed...)
 	out := make([]byte, n)
 	if version >= versionTLS12 {
@@ -91,7 +94,7 @@ func sessionHash(version uint16, h crypto.Hash, transcript []byte) []byte {
 // and below (RFC 5246, section 6.3). nil means that the suite is none that is
 // read here.
 func protection12(version uint16, s suite, master []byte, clientRandom, serverRandom [32]byte, etm bool) *[2]opener {
-	if s.mode == modeUnknown || version < versionTLS10 || version > versionTLS12 {
+	if s.mode == modeUnknown || version < versionSSL3 || version > versionTLS12 {
 		return nil
 	}
 	macLen, ivLen := 0, s.ivLen

@@ -7,9 +7,9 @@
 // connection ended. With secrets from a key log, or a server's RSA key where
 // the key exchange is static RSA, it decrypts AES in GCM, CCM and CBC mode,
 // ChaCha20-Poly1305, 3DES and RC4, with 0-RTT data, key updates,
-// encrypt-then-MAC and extended master secrets. Not decrypted are SSL 3.0,
-// compressed connections, and suites of ciphers that the standard library
-// does not have.
+// encrypt-then-MAC and extended master secrets. Not decrypted are compressed
+// connections, and suites of ciphers that the standard library does not have
+// (Camellia, ARIA, SEED, IDEA, single DES, export suites).
 //
 // How it works: the layer (this file) cuts the stream into records; those it
 // cannot read are counted where they lie, without a copy. Records are opened

@@ -1,4 +1,4 @@
-"""Sends one mail: client.py FOLDER clear | starttls | PROFILE [resume].
+"""Sends one mail: client.py FOLDER clear | starttls [PORT] | PROFILE [resume].
 
 With resume, the same dialogue is had twice, the second time in a resumed
 session."""
@@ -44,7 +44,7 @@ if name == "clear":
     say(s.makefile("rb"), s, LINES)
     s.close()
 elif name == "starttls":
-    s = socket.create_connection(("192.0.2.20", 25))
+    s = socket.create_connection(("192.0.2.20", int((sys.argv[3:] or [25])[0])))
     say(s.makefile("rb"), s, [LINES[0], "STARTTLS"])
     s = context("client", "tls13", folder).wrap_socket(s, server_hostname="server.example")
     f = s.makefile("rb")

@@ -5,8 +5,9 @@
 # what Python cannot be made to do with openssl s_server and s_client; and
 # handshakes that fail.
 #
-# Needs root; python3-aiosmtpd, openssl, curl, tshark (editcap), and what lab.sh
-# needs. The certificates are valid for ten years.
+# Needs root; python3-aiosmtpd, openssl, curl, postfix, a JDK of 17, tshark (editcap), and what lab.sh
+# needs. The certificates are valid for ten years; server.key is of this
+# laboratory and protects nothing.
 
 . "$(dirname "$0")/../lab.sh"
 lab_up
@@ -87,6 +88,65 @@ record tls13-early-data sh -c '
 	(sleep 0.3; echo third; sleep 0.3) | openssl s_client -connect 192.0.2.20:5100 -servername server.example -keylogfile keys -sess_in session -early_data line.txt -tls1_3'
 kill "$server" 2>/dev/null || true
 keys tls13-early-data
+
+# Java: as a client of aiosmtpd, which logs the keys; and on both sides, in
+# versions and suites that OpenSSL was built without, with a static RSA exchange
+# that the server's key opens.
+openssl pkcs12 -export -in rsa.crt -inkey rsa.key -passout pass:secret -out rsa.p12
+for p in tls12:4050 tls13:4051; do
+	record "${p%:*}-java" java "$here/Mail.java" client "${p#*:}" "$(echo "${p%:*}" | sed 's/tls1/TLSv1./')" any
+	cp keys-server keys
+	: >keys-server
+	keys "${p%:*}-java"
+done
+java_case() { # CASE PROTOCOL SUITE
+	port=$((${port:-5000} + 1))
+	on_server java "$here/Mail.java" server "$port" "$2" "$3" >"java-$1.log" 2>&1 &
+	lab_pids="$lab_pids $!"
+	wait_port "$port"
+	record "$1" java "$here/Mail.java" client "$port" "$2" "$3"
+}
+java_case ssl30-java-3des SSLv3 SSL_RSA_WITH_3DES_EDE_CBC_SHA
+java_case ssl30-java-aes SSLv3 TLS_RSA_WITH_AES_256_CBC_SHA
+java_case ssl30-java-rc4 SSLv3 SSL_RSA_WITH_RC4_128_MD5
+java_case tls10-java-3des TLSv1 SSL_RSA_WITH_3DES_EDE_CBC_SHA
+java_case tls11-java-rc4 TLSv1.1 SSL_RSA_WITH_RC4_128_SHA
+
+# curl, directly and through a proxy's CONNECT.
+server_run web /usr/bin/python3 "$here/web.py" "$lab_dir"
+wait_port 3128
+wait_port 443
+for p in https https-connect; do
+	via=
+	[ "$p" = https ] || via='--proxy http://server.example:3128'
+	record "$p" env SSLKEYLOGFILE=keys curl -s $via --cacert ca.pem --data-binary @line.txt https://server.example/echo
+	keys "$p"
+done
+
+# Postfix with STARTTLS.
+mkdir -p postfix/queue postfix/data
+chown postfix postfix/data
+cat >postfix/main.cf <<EOF
+compatibility_level = 3.6
+myhostname = server.example
+mydestination = server.example
+queue_directory = $lab_dir/postfix/queue
+data_directory = $lab_dir/postfix/data
+maillog_file = $lab_dir/postfix.log
+maillog_file_prefixes = $lab_dir
+inet_interfaces = 192.0.2.20
+local_recipient_maps =
+local_transport = discard
+smtpd_tls_security_level = may
+smtpd_tls_cert_file = $lab_dir/rsa.pem
+smtpd_tls_key_file = $lab_dir/rsa.key
+EOF
+sed 's/^smtp  *inet  *n  *- *y/2526 inet n - n/; s/^\([a-z]*  *[a-z]*  *[-n]  *[-n]  *\)y /\1n /' /usr/share/postfix/master.cf.dist >postfix/master.cf
+on_server postfix -c "$lab_dir/postfix" start
+wait_port 2526
+record postfix /usr/bin/python3 "$here/client.py" "$lab_dir" starttls 2526
+keys postfix
+on_server postfix -c "$lab_dir/postfix" stop
 
 # Handshakes that fail, and certificates that should not pass.
 openssl_case failed-version "$rsa -tls1_3" '-tls1_2'

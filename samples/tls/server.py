@@ -22,6 +22,11 @@ async def main():
     await loop.create_server(lambda: smtp(tls_context=context("server", "tls13", folder)), "192.0.2.20", 25)
     for name, (port, *_) in PROFILES.items():
         await loop.create_server(lambda: smtp(), "192.0.2.20", port, ssl=context("server", name, folder))
+    # For clients that do not log their keys.
+    for port, name in ((4050, "tls12-gcm"), (4051, "tls13")):
+        ctx = context("server", name, folder)
+        ctx.keylog_filename = f"{folder}/keys-server"
+        await loop.create_server(lambda: smtp(), "192.0.2.20", port, ssl=ctx)
     await asyncio.Event().wait()
 
 
