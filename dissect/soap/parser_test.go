@@ -268,6 +268,27 @@ func sample() []byte {
 	return []byte(b.String())
 }
 
+// TestParserAllocates: what a document costs does not grow with its elements.
+func TestParserAllocates(t *testing.T) {
+	doc := sample()
+	p := newParser(NewLoad(Config{}).(*load))
+	info := &content.Info{ContentType: "text/xml; charset=utf-8"}
+	var e *envelope
+	allocs := testing.AllocsPerRun(200, func() {
+		p.begin(info, "text/xml")
+		p.Write(doc)
+		p.dec.finish()
+		p.tok.finish()
+		e = p.envelope(true)
+	})
+	if e.msg.Elements < 100 || len(e.msg.Problems) > 0 {
+		t.Fatalf("%d elements, %v", e.msg.Elements, e.msg.Problems)
+	}
+	if allocs > 6 {
+		t.Errorf("%d elements cost %v allocations", e.msg.Elements, allocs)
+	}
+}
+
 func BenchmarkParser(b *testing.B) {
 	doc := sample()
 	l := NewLoad(Config{})
