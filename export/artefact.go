@@ -188,7 +188,7 @@ func (a *artefact) describe() *Written {
 	c := a.content
 	w := &Written{
 		SHA256: c.SHA256, Size: a.size, Partial: c.Partial || a.missing > 0, Missing: a.missing, Gaps: c.Gaps,
-		Name: c.Name, Type: c.MediaType, Carrier: a.info.Carrier, Session: a.info.Session, Packet: a.info.Stamp.Packet, Times: 1,
+		Name: c.Name, ID: c.ID, Type: c.MediaType, Carrier: a.info.Carrier, Session: a.info.Session, Packet: a.info.Stamp.Packet, Times: 1,
 		holes: a.holes, vague: a.vague,
 	}
 	if a.convert != nil {

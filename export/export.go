@@ -168,6 +168,8 @@ func (d *Dir) folder(info *content.Info, c *record.Content, form content.Form) s
 		if d.want.SOAP {
 			return "soap"
 		}
+	case d.want.SOAP && isPart(info, c):
+		return "parts"
 	case info.Carrier == "http":
 		if d.want.Bodies {
 			return "http"
@@ -178,6 +180,12 @@ func (d *Dir) folder(info *content.Info, c *record.Content, form content.Form) s
 		}
 	}
 	return ""
+}
+
+// isPart reports whether a body is a part that came with an envelope and can be
+// referred to from it: MTOM, SOAP with Attachments.
+func isPart(info *content.Info, c *record.Content) bool {
+	return info.Carrier == "http" && c.Path != "" && c.ID != ""
 }
 
 func isXML(c *record.Content) bool {

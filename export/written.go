@@ -21,6 +21,7 @@ type Written struct {
 	Gaps     []record.Range `json:"gaps,omitempty"`
 	From     int64          `json:"from,omitempty"` // where its bytes lie in the file
 	Name     string         `json:"name,omitempty"`
+	ID       string         `json:"id,omitempty"` // Content-ID of a part
 	Type     string         `json:"media_type,omitempty"`
 	Carrier  string         `json:"carrier"`
 	Session  string         `json:"session"`

@@ -19,8 +19,8 @@ func (a *app) exportCommand() *cobra.Command {
 		Use:   "export FILE... -w DIR",
 		Short: "Write messages (.eml), files, envelopes (.xml), streams or a smaller capture",
 		Long: `Write what was carried to DIR: mail messages byte for byte as they were sent,
-files of FTP and SFTP transfers, attachments, SOAP envelopes, HTTP bodies.
-Without a choice mail, files and envelopes are written.
+files of FTP and SFTP transfers, attachments, SOAP envelopes with their parts,
+HTTP bodies. Without a choice mail, files and envelopes are written.
 
 Files are named by their SHA-256; names from the traffic stand in index.jsonl
 and, cleaned, behind the digest. Nothing is overwritten, nothing is written
@@ -107,7 +107,7 @@ one for TLS (a comment at the first packet names the real one).`,
 	f.BoolVar(&want.Attachments, "attachments", false, "named parts of messages")
 	f.BoolVar(&want.Files, "files", false, "files of FTP and SFTP transfers")
 	f.StringVar(&ascii, "ascii", "received", "line ends of files that FTP moved as text (TYPE A): `received`, which is CR LF, or local, those of this machine")
-	f.BoolVar(&want.SOAP, "soap", false, "XML bodies")
+	f.BoolVar(&want.SOAP, "soap", false, "XML bodies, and the parts that came with envelopes")
 	f.BoolVar(&want.Bodies, "http", false, "all other HTTP bodies")
 	f.BoolVar(&want.Certificates, "certs", false, "certificates that TLS peers show, as PEM, named by their fingerprint; index.jsonl has the order of each chain")
 	f.BoolVar(&streams, "streams", false, "what each side of each connection sent, in a file for each")
