@@ -3,6 +3,7 @@
 // interleaved, in packets of 1,500 bytes. The same seed gives the same capture.
 //
 //	go run ./benchmark -size 700 -o mix.pcapng
+//	go run ./benchmark -size 1000 -kinds k -o mail.pcapng
 //	go run ./benchmark -calls 100000 -o calls.pcapng
 package main
 
@@ -27,9 +28,12 @@ func main() {
 	out := flag.String("o", "mix.pcapng", "capture to write; it must not exist")
 	size := flag.Int("size", 700, "payload in MB")
 	seed := flag.Uint64("seed", 1, "seed of the random choices")
-	kinds := flag.String("kinds", "mfps", "what to mix: m mail, f files, p SOAP, s SSH")
+	kinds := flag.String("kinds", "mfps", "what to mix: m mail, f files, p SOAP, s SSH, k mail of 100 KB a message, h SSH handshakes")
 	calls := flag.Int("calls", 0, "write this many SOAP calls with envelopes of 4 KB instead")
 	flag.Parse()
+	if strings.Trim(*kinds, "mfpskh") != "" || *kinds == "" {
+		log.Fatalf("kinds are some of the letters m, f, p, s, k, h; not %q", *kinds)
+	}
 	w, err := render.CreatePcapNG(*out, render.Rotation{})
 	if err != nil {
 		log.Fatal(err)
@@ -120,7 +124,11 @@ func (g *generator) step(t *talk) bool {
 func (g *generator) open(server string, port uint16) record.TapConn {
 	g.sessions++
 	g.port++
-	client := netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(g.sessions%200 + 1)}), 20000+g.port%40000)
+	from := [4]byte{192, 0, 2, byte(g.sessions%200 + 1)}
+	if round := g.sessions / 40000; round > 0 { // no pair of ports comes twice
+		from[0], from[1], from[2] = 198, 18, byte(round)
+	}
+	client := netip.AddrPortFrom(netip.AddrFrom4(from), 20000+g.port%40000)
 	return g.w.Open(client, netip.AddrPortFrom(netip.MustParseAddr(server), port), g.now, "")
 }
 
@@ -137,6 +145,10 @@ func (g *generator) begin(kind byte) *talk {
 		return g.soap()
 	case 'c':
 		return g.orders()
+	case 'k':
+		return g.mailOf(10, func() int { return 72_600 }) // 100 KB in base64
+	case 'h':
+		return g.handshake()
 	}
 	return g.ssh()
 }
@@ -149,14 +161,19 @@ func (g *generator) bytes(n int) []byte {
 // mail is a session with one to three messages, each with an attachment of up
 // to 1 MB.
 func (g *generator) mail() *talk {
+	return g.mailOf(1+g.rng.IntN(3), func() int { return 10_000 + g.rng.IntN(700_000) })
+}
+
+// mailOf is a session with so many messages; size is that of an attachment.
+func (g *generator) mailOf(messages int, size func() int) *talk {
 	t := &talk{conn: g.open("198.51.100.25", 25)}
 	t.say = append(t.say, s("220 mx.example ESMTP Postfix\r\n"), c("EHLO client.example\r\n"),
 		s("250-mx.example\r\n250-PIPELINING\r\n250-SIZE 52428800\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n"))
-	for range 1 + g.rng.IntN(3) {
+	for range messages {
 		id := g.rng.Uint32()
 		var m bytes.Buffer
 		fmt.Fprintf(&m, "From: Sender %d <s%d@client.example>\r\nTo: r%d@mx.example\r\nSubject: =?utf-8?q?Message_%d?=\r\nMessage-ID: <%x@client.example>\r\nDate: Tue, 14 Nov 2023 22:13:20 +0000\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"b%x\"\r\n\r\n--b%x\r\nContent-Type: text/plain\r\n\r\nPlease find the file attached.\r\n--b%x\r\nContent-Type: application/octet-stream; name=\"data.bin\"\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename=\"data.bin\"\r\n\r\n", id, id, id, id, id, id, id, id)
-		m.Write(base64Lines(g.bytes(10_000 + g.rng.IntN(700_000))))
+		m.Write(base64Lines(g.bytes(size())))
 		fmt.Fprintf(&m, "--b%x--\r\n.\r\n", id)
 		t.say = append(t.say, c(fmt.Sprintf("MAIL FROM:<s%d@client.example> SIZE=%d\r\nRCPT TO:<r%d@mx.example>\r\nDATA\r\n", id, m.Len(), id)),
 			s("250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n354 End data with <CR><LF>.<CR><LF>\r\n"),
@@ -257,25 +274,51 @@ func (g *generator) envelope(head, tail string) string {
 
 // ssh is a handshake and up to 2 MB of sealed packets.
 func (g *generator) ssh() *talk {
+	t := g.agree([10]string{"curve25519-sha256", "ssh-ed25519", "aes128-ctr", "aes128-ctr", "hmac-sha2-256", "hmac-sha2-256", "none", "none"})
+	for range 1 + g.rng.IntN(20) {
+		t.say = append(t.say, saying{dir: record.ClientToServer, data: g.bytes(48 + 16*g.rng.IntN(20))}, saying{dir: record.ServerToClient, data: g.bytes(48 + 16*g.rng.IntN(6000))})
+	}
+	return t
+}
+
+// handshake is a whole handshake with all that OpenSSH offers, and a login
+// that is refused.
+func (g *generator) handshake() *talk {
+	ciphers := "chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr,aes128-gcm@openssh.com,aes256-gcm@openssh.com"
+	macs := "umac-64-etm@openssh.com,umac-128-etm@openssh.com,hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha1-etm@openssh.com,umac-64@openssh.com,umac-128@openssh.com,hmac-sha2-256,hmac-sha2-512,hmac-sha1"
+	t := g.agree([10]string{
+		"sntrup761x25519-sha512@openssh.com,curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,diffie-hellman-group-exchange-sha256,diffie-hellman-group16-sha512,diffie-hellman-group18-sha512,diffie-hellman-group14-sha256,ext-info-c,kex-strict-c-v00@openssh.com",
+		"ssh-ed25519-cert-v01@openssh.com,ecdsa-sha2-nistp256-cert-v01@openssh.com,rsa-sha2-512-cert-v01@openssh.com,rsa-sha2-256-cert-v01@openssh.com,ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256",
+		ciphers, ciphers, macs, macs, "none,zlib@openssh.com", "none,zlib@openssh.com",
+	})
+	for _, n := range []int{44, 68, 84, 148} { // service, none, password, disconnect
+		t.say = append(t.say, saying{dir: record.ClientToServer, data: g.bytes(n)}, saying{dir: record.ServerToClient, data: g.bytes(52)})
+	}
+	return t
+}
+
+// agree is a handshake in which both sides offer the same.
+func (g *generator) agree(offer [10]string) *talk {
 	t := &talk{conn: g.open("198.51.100.22", 22)}
 	kexinit := func() []byte {
 		p := append([]byte{20}, g.bytes(16)...)
-		for _, l := range []string{"curve25519-sha256", "ssh-ed25519", "aes128-ctr", "aes128-ctr", "hmac-sha2-256", "hmac-sha2-256", "none", "none", "", ""} {
+		for _, l := range offer {
 			p = append(binary.BigEndian.AppendUint32(p, uint32(len(l))), l...)
 		}
 		return packet(append(p, 0, 0, 0, 0, 0))
 	}
 	str := func(p, b []byte) []byte { return append(binary.BigEndian.AppendUint32(p, uint32(len(b))), b...) }
+	public, answer := 32, 32 // of curve25519
+	if strings.HasPrefix(offer[0], "sntrup761") {
+		public, answer = 1190, 1071
+	}
 	hostKey := str(str(nil, []byte("ssh-ed25519")), g.noise[:32])
-	reply := str(str(str([]byte{31}, hostKey), g.bytes(32)), str(str(nil, []byte("ssh-ed25519")), g.bytes(64)))
+	reply := str(str(str([]byte{31}, hostKey), g.bytes(answer)), str(str(nil, []byte("ssh-ed25519")), g.bytes(64)))
 	t.say = append(t.say, s("SSH-2.0-OpenSSH_9.6\r\n"), c("SSH-2.0-OpenSSH_9.6\r\n"),
 		saying{dir: record.ClientToServer, data: kexinit()}, saying{dir: record.ServerToClient, data: kexinit()},
-		saying{dir: record.ClientToServer, data: packet(str([]byte{30}, g.bytes(32)))},
+		saying{dir: record.ClientToServer, data: packet(str([]byte{30}, g.bytes(public)))},
 		saying{dir: record.ServerToClient, data: append(packet(reply), packet([]byte{21})...)},
 		saying{dir: record.ClientToServer, data: packet([]byte{21})})
-	for range 1 + g.rng.IntN(20) {
-		t.say = append(t.say, saying{dir: record.ClientToServer, data: g.bytes(48 + 16*g.rng.IntN(20))}, saying{dir: record.ServerToClient, data: g.bytes(48 + 16*g.rng.IntN(6000))})
-	}
 	return t
 }
 

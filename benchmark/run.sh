@@ -6,14 +6,18 @@
 # envelopes of 4 KB, to JSON lines and to the table.
 #
 #   make bench                     # 1,000 MB, a million packets
-#   SIZE=200 RUNS=1 CALLS=10000 make bench
+#   make bench SIZE=200 RUNS=1 CALLS=10000
+#   make bench KINDS=k             # 10,000 mails of 100 KB, attachments decoded and digested
+#   make bench KINDS=h SIZE=285    # 50,000 SSH handshakes
+#   make bench OTHERS= CALLS=0     # sniff and cat alone, on the mix alone
 set -euo pipefail
 cd "$(dirname "$0")/.."
-size=${SIZE:-1000} runs=${RUNS:-3} calls=${CALLS:-100000}
+size=${SIZE:-1000} runs=${RUNS:-3} kinds=${KINDS:-mfps} others=${OTHERS-tcpflow tshark}
+[ "$kinds" = mfps ] && calls=${CALLS:-100000} || calls=${CALLS:-0}
 out=${BENCH_DIR:-benchmark/out}
 mkdir -p "$out"
-capture=$out/mix-$size.pcapng
-[ -f "$capture" ] || go run ./benchmark -size "$size" -o "$capture"
+capture=$out/$kinds-$size.pcapng
+[ -f "$capture" ] || go run ./benchmark -size "$size" -kinds "$kinds" -o "$capture"
 if [ ! -x /usr/bin/time ]; then
 	echo "needs GNU time (package time)" >&2
 	exit 1
@@ -45,24 +49,28 @@ rm -f "$out"/*.wall
 cat "$capture" >/dev/null # into the page cache
 measure cat cat "$capture"
 measure sniff bin/sniff read -q -o jsonl "$capture"
-if command -v tcpflow >/dev/null; then
+wants() { [[ " $others " == *" $1 "* ]] && command -v "$1" >/dev/null; }
+if wants tcpflow; then
 	measure tcpflow tcpflow -q -a -r "$capture" -o "$out/work"
 fi
-if command -v tshark >/dev/null; then
+if wants tshark; then
 	measure tshark tshark -r "$capture" -Y 'smtp or ftp or ssh or http' -T fields \
 		-e frame.number -e smtp.req.command -e smtp.response.code -e ftp.request.command -e ftp.response.code \
 		-e ssh.protocol -e http.request.method -e http.response.code -e xml.tag
 fi
-soap=$out/calls-$calls.pcapng
-[ -f "$soap" ] || go run ./benchmark -calls "$calls" -o "$soap"
-cat "$soap" >/dev/null
-measure soap-jsonl bin/sniff read -q -o jsonl "$soap"
-measure soap-table bin/sniff read -q "$soap"
-for kind in soap-jsonl soap-table; do
-	awk -v mb="$(($(stat -c %s "$soap") / 1000000))" -v s="$(cat "$out/$kind.wall")" -v kind="$kind" \
-		'BEGIN { if (s > 0) printf "%-10s %.0f MB/s\n", kind, mb/s }'
-done
+if [ "$calls" -gt 0 ]; then
+	soap=$out/calls-$calls.pcapng
+	[ -f "$soap" ] || go run ./benchmark -calls "$calls" -o "$soap"
+	cat "$soap" >/dev/null
+	measure soap-jsonl bin/sniff read -q -o jsonl "$soap"
+	measure soap-table bin/sniff read -q "$soap"
+	for kind in soap-jsonl soap-table; do
+		awk -v mb="$(($(stat -c %s "$soap") / 1000000))" -v s="$(cat "$out/$kind.wall")" -v kind="$kind" \
+			'BEGIN { if (s > 0) printf "%-10s %.0f MB/s\n", kind, mb/s }'
+	done
+fi
 rm -rf "$out/work"
+awk -v b="$(cat "$out/sniff.wall")" -v n="$(stat -c %s "$capture")" 'BEGIN { printf "sniff reads %.0f MB/s\n", n/1e6/b }'
 for other in tcpflow tshark; do
 	[ -f "$out/$other.wall" ] && awk -v o="$other" -v a="$(cat "$out/$other.wall")" -v b="$(cat "$out/sniff.wall")" \
 		'BEGIN { printf "sniff is %.1f times as fast as %s in wall time\n", a/b, o }'
