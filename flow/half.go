@@ -39,10 +39,11 @@ type mark struct {
 	packet uint64
 }
 
-// buffer owns unread bytes between two events.
+// buffer owns unread bytes between two events. It begins small: there may be as
+// many as connections, each with the front of a line.
 type buffer struct{ b []byte }
 
-var buffers = sync.Pool{New: func() any { return &buffer{b: make([]byte, 0, 4096)} }}
+var buffers = sync.Pool{New: func() any { return &buffer{b: make([]byte, 0, 512)} }}
 
 // maxPooled is the largest buffer that goes back to the pool.
 const maxPooled = 64 << 10
