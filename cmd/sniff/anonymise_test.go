@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -32,7 +34,7 @@ func TestAnonymisedHidesNames(t *testing.T) {
 	for _, path := range samples(t) {
 		creds, _, _ := sniff(t, nil, "creds", "--reveal", "-o", "jsonl", path)
 		sessions, _, _ := sniff(t, nil, "read", "-o", "jsonl", path)
-		var names []string
+		names := addresses(t, path)
 		for line := range strings.Lines(creds) {
 			var c struct{ Account, Secret string }
 			if err := json.Unmarshal([]byte(line), &c); err != nil {
@@ -77,17 +79,35 @@ func TestAnonymisedHidesNames(t *testing.T) {
 	}
 }
 
+// addresses returns who mail addresses in the plain payload of a sample name,
+// whether a record tells of them or not.
+func addresses(t *testing.T, path string) (names []string) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`<([a-z]{3,}@)[a-z]+\.`).FindAllSubmatch(b, -1) {
+		if name := string(m[1]); !slices.Contains(names, name) && name != "postmaster@" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // forms returns a name in the encodings to search for.
 func forms(name string) map[string][]byte {
 	out := map[string][]byte{"plain": []byte(name), "hexadecimal": []byte(hex.EncodeToString([]byte(name)))}
-	var qp, url, wide strings.Builder
+	var qp, url, wide, wideBig strings.Builder
 	for i := range len(name) {
 		fmt.Fprintf(&qp, "=%02X", name[i])
 		fmt.Fprintf(&url, "%%%02X", name[i])
 		wide.WriteByte(name[i])
 		wide.WriteByte(0)
+		wideBig.WriteString("\x00" + name[i:i+1])
 	}
-	out["quoted-printable"], out["URL encoding"], out["UTF-16"] = []byte(qp.String()), []byte(url.String()), []byte(wide.String())
+	out["quoted-printable"], out["URL encoding"] = []byte(qp.String()), []byte(url.String())
+	out["UTF-16"], out["UTF-16, big end first"] = []byte(wide.String()), []byte(wideBig.String())
 	// Where a name does not begin with a group of three bytes, the characters
 	// at its borders depend on what stands beside it.
 	for shift := range 3 {

@@ -110,7 +110,14 @@ func (p *page) run(t *testing.T, command string) (printed string, ours bool) {
 	if !isOurs {
 		return "", false
 	}
-	stdout, stderr, status := sniff(t, nil, commandWords(args)...)
+	words := commandWords(args)
+	for i, w := range words {
+		// What is written goes to a folder of the test's own.
+		if i > 0 && words[i-1] == "-w" {
+			words[i] = filepath.Join(t.TempDir(), w)
+		}
+	}
+	stdout, stderr, status := sniff(t, nil, words...)
 	if status == exitUsage || status == exitDamaged {
 		t.Errorf("%s: exit status %d, standard error %q", command, status, stderr)
 	}

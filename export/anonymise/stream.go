@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
+	"strings"
 
 	"sniff/capture"
 )
@@ -70,8 +72,26 @@ func (s *Streams) Add(p *capture.Packet) error {
 	return nil
 }
 
+// mailAddress finds mail addresses as they are written in commands, header
+// fields and XML.
+var mailAddress = regexp.MustCompile(`[<>:"'][ \t]?([A-Za-z0-9._%+=-]{1,64}@[A-Za-z0-9.-]{1,255})`)
+
+// unread takes mail addresses into the dictionary that no record has, as they
+// stand in packets that were captured in part only, or in what nothing reads.
+func (s *Streams) unread() {
+	for _, b := range s.payload {
+		for _, m := range mailAddress.FindAllSubmatch(b, -1) {
+			// Names of SSH algorithms are written alike.
+			if host := string(m[1]); !strings.HasSuffix(host, "ssh.com") && !strings.HasSuffix(host, "ssh.org") {
+				s.a.names(host)
+			}
+		}
+	}
+}
+
 // Rewrite replaces what must be replaced in all streams.
 func (s *Streams) Rewrite() {
+	s.unread()
 	for _, st := range s.all {
 		st.rewrite(s.a)
 	}
