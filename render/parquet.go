@@ -113,7 +113,7 @@ const (
 type parquetFile struct {
 	file    *os.File
 	buffer  *bufio.Writer
-	w       *parquet.Writer
+	w       *parquet.GenericWriter[any]
 	columns []Column
 	shapes  []*parquetShape
 	row     parquetRow
@@ -133,7 +133,7 @@ func newParquetFile(file *os.File, r record.Record, columns []Column) *parquetFi
 		root.add(columns[i].Name, s.node)
 	}
 	f.row.cells = make([][]parquet.Value, leaves)
-	f.w = parquet.NewWriter(f.buffer, parquet.NewSchema(string(r.Kind()), &root),
+	f.w = parquet.NewGenericWriter[any](f.buffer, parquet.NewSchema(string(r.Kind()), &root),
 		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest, Concurrency: 1}),
 		parquet.CreatedBy("sniff", "1", ""),
 		parquet.PageBufferSize(32<<10),
