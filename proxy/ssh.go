@@ -45,6 +45,9 @@ type SSH struct {
 	Identities []ssh.Signer
 	// Agent lets the client's agent sign, if it is forwarded: see ssh_agent.go.
 	Agent bool
+	// Screens records what shells, and programs with a terminal, write; may be
+	// nil.
+	Screens record.Screens
 }
 
 // sshSight is what the first bytes of a direction say about SSH.

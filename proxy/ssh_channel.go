@@ -33,6 +33,8 @@ type sshChannel struct {
 	rec     record.SSHChannel
 	running bool           // a program was started
 	inner   dissect.Stream // reads the channel's bytes, nil if nothing does
+	pty     ptyRequest
+	screen  record.ScreenConn // records what the program writes, nil if nothing does
 }
 
 // openedChannel is the answer to a channel that was opened.
@@ -218,6 +220,7 @@ func (c *sshChannel) copy(dir dissect.Dir, dst io.Writer, src io.Reader, main bo
 			if main {
 				c.feed(dir, buf[:n])
 			}
+			c.show(dir, buf[:n])
 			if _, err := dst.Write(buf[:n]); err != nil {
 				return // that side has closed the channel, and the other one will be
 			}

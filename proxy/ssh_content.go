@@ -88,16 +88,16 @@ func (c *sshChannel) noteRequest(dir dissect.Dir, q *ssh.Request) (starts bool) 
 			r.Env = append(r.Env, clipText(m.Name+"="+m.Value, maxNotedText))
 		}
 	case "pty-req":
-		var m struct {
-			Term          string
-			Columns, Rows uint32
-			Rest          []byte `ssh:"rest"`
+		if m := (ptyRequest{}); ssh.Unmarshal(q.Payload, &m) == nil {
+			m.Term, m.Rest = clipText(m.Term, 64), nil
+			r.Terminal = fmt.Sprintf("%s %dx%d", m.Term, m.Columns, m.Rows)
+			c.pty = m
 		}
-		if ssh.Unmarshal(q.Payload, &m) == nil {
-			r.Terminal = fmt.Sprintf("%s %dx%d", clipText(m.Term, 64), m.Columns, m.Rows)
-		}
+	case "window-change":
+		c.resized(q)
 	case "shell":
 		r.What, c.running = "interactive", true
+		c.openScreen("")
 		return true
 	case "exec":
 		var m struct{ Command string }
@@ -106,6 +106,9 @@ func (c *sshChannel) noteRequest(dir dissect.Dir, q *ssh.Request) (starts bool) 
 			r.What = commandKind(m.Command)
 		}
 		c.read(r.What)
+		if r.Terminal != "" {
+			c.openScreen(clipText(m.Command, maxNotedText))
+		}
 		c.running = true
 		return true
 	case "subsystem":
@@ -206,6 +209,9 @@ func (c *sshChannel) finish() {
 	c.rec.ClientBytes, c.rec.ServerBytes = c.bytes[dissect.ClientToServer].Load(), c.bytes[dissect.ServerToClient].Load()
 	c.rec.Duration = record.Between(c.rec.Time, r.srv.cfg.Now())
 	r.sess.Emit(&c.rec)
+	if c.screen != nil {
+		_ = c.screen.Close() // the recorder has kept the first error
+	}
 }
 
 func clipText(s string, n int) string {

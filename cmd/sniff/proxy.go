@@ -26,6 +26,7 @@ import (
 	"sniff/proxy"
 	"sniff/proxy/ca"
 	"sniff/record"
+	"sniff/render"
 )
 
 // proxyFlags are the flags of `sniff proxy` as they were given.
@@ -59,6 +60,7 @@ type proxyFlags struct {
 	sshIdentities []string
 	sshAcceptNew  bool
 	sshAgent      bool
+	asciicast     string
 	knownHosts    []string
 }
 
@@ -112,6 +114,7 @@ that logs in at the upstream (--ssh-identity), or let it use the client's agent
 	f.StringArrayVar(&p.sshIdentities, "ssh-identity", nil, "private key `FILE` to log in at upstreams for clients that use a public key; repeatable")
 	f.BoolVar(&p.sshAgent, "ssh-agent", false, "let clients in that prove a key which the upstream wants, and log in there with the agent that they forward")
 	f.StringArrayVar(&p.knownHosts, "known-hosts", nil, "`FILE` with the host keys of upstreams; repeatable (default: the user's and the system's)")
+	f.StringVar(&p.asciicast, "asciicast", "", "record SSH shells, and programs with a terminal, as asciicast v2 files in `DIR` (play them with asciinema)")
 	f.BoolVar(&p.sshAcceptNew, "ssh-accept-new", false, "add the keys of unknown upstreams to the first --known-hosts file")
 	f.StringArrayVarP(&p.write, "write", "w", nil, "write to `PATH`: NAME.pcapng gets the traffic as the applications saw it; a folder gets messages (.eml), files and envelopes (.xml), or with -o zeek and -o parquet their files; repeatable")
 	f.StringVar(&p.rotate, "rotate", "", "begin the next capture, NAME-0002.pcapng and so on, at this `SIZE` or after this time, such as 100MB or 1h")
@@ -270,6 +273,14 @@ func (a *app) proxyConfig(p proxyFlags, flags *pflag.FlagSet) (cfg proxy.Config,
 	}
 	if store != nil {
 		open = append(open, closerFunc(closeStore))
+	}
+	if p.asciicast != "" {
+		casts, err := render.OpenAsciicasts(p.asciicast)
+		if err != nil {
+			return cfg, open, inputError{err}
+		}
+		open = append(open, casts)
+		cfg.SSH.Screens = casts
 	}
 	layer, err := (&app{ca: p.upstreamCA}).tlsLayer(nil)
 	if err != nil {
