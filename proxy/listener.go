@@ -96,7 +96,9 @@ func (s *Server) admit(c net.Conn, l *Listener) string {
 		s.stats.Refused++
 		return "too many connections from this client"
 	}
-	if s.calling[from] {
+	// Only the firewall brings back what the proxy itself calls. Else a client on
+	// this host may have the very port that the proxy calls another place from.
+	if l.Mode == Transparent && s.calling[from] {
 		s.stats.Refused++
 		return errLoop.Error()
 	}
@@ -180,7 +182,7 @@ func (s *Server) dial(l *Listener, address string) (net.Conn, error) {
 	here := peer.Addr().IsLoopback() || peer.Addr() == addrPort(up.LocalAddr()).Addr()
 	own := s.own[peer] || here && (s.own[netip.AddrPortFrom(netip.IPv6Unspecified(), peer.Port())] || s.own[netip.AddrPortFrom(netip.IPv4Unspecified(), peer.Port())])
 	end := addrPort(up.LocalAddr())
-	looped := s.callers[end]
+	looped := l.Mode == Transparent && s.callers[end]
 	s.calling[end] = true
 	s.mu.Unlock()
 	if own || looped {

@@ -445,3 +445,27 @@ func TestUrgentDataStaysInTheStream(t *testing.T) {
 		t.Error("the urgent byte did not come")
 	}
 }
+
+// TestPortsSharedWithClients lets a client of this host have the port from which
+// the proxy calls some upstream: that is no loop.
+func TestPortsSharedWithClients(t *testing.T) {
+	l := startLab(t, Config{}, listen(t, echo))
+	local, err := net.ResolveTCPAddr("tcp", freeAddr(t, "127.0.0.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.srv.mu.Lock()
+	l.srv.calling[addrPort(local)] = true
+	l.srv.mu.Unlock()
+	c, err := (&net.Dialer{LocalAddr: local}).Dial("tcp", l.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	_, _ = io.WriteString(c, "hello")
+	got := make([]byte, 5)
+	if _, err := io.ReadFull(c, got); err != nil || string(got) != "hello" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
