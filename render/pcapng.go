@@ -33,7 +33,7 @@ type PcapNG struct {
 	path   string
 
 	mu      sync.Mutex
-	file    *os.File
+	file    *behind
 	buf     *bufio.Writer
 	ng      *pcapgo.NgWriter
 	pending int       // bytes that are not in the file yet
@@ -76,10 +76,11 @@ func CreatePcapNG(path string, rotate Rotation) (*PcapNG, error) {
 
 // begin makes the next file and writes its head.
 func (w *PcapNG) begin() error {
-	f, err := w.create()
+	created, err := w.create()
 	if err != nil {
 		return err
 	}
+	f := newBehind(created)
 	buf := bufio.NewWriterSize(f, maxPending+maxBlock+maxComment+maxNote)
 	ng, err := pcapgo.NewNgWriterInterface(buf, pcapgo.NgInterface{
 		Name: "sniff", LinkType: layers.LinkTypeRaw, SnapLength: 0, TimestampResolution: 9,
@@ -327,7 +328,7 @@ func (c *pcapConn) packet(dir record.Dir, flags int, payload []byte, at time.Tim
 	tcp := 20
 	c.id++
 	var b []byte
-	var sum uint32
+	var sum uint64
 	if src.Addr().Is4() {
 		b = c.buf[:20+tcp+len(payload)]
 		clear(b[:20+tcp])
@@ -365,7 +366,7 @@ func (c *pcapConn) packet(dir record.Dir, flags int, payload []byte, at time.Tim
 	t[13] = byte(flags)
 	binary.BigEndian.PutUint16(t[14:], 65535)
 	copy(t[20:], payload)
-	sum += 6 + uint32(len(t))
+	sum += 6 + uint64(len(t))
 	binary.BigEndian.PutUint16(t[16:], fold(checksum(sum, t)))
 
 	c.w.write(c, b, at, c.hole[dir].words(dir))
@@ -400,18 +401,23 @@ func (w *PcapNG) write(c *pcapConn, b []byte, at time.Time, note string) {
 	w.failed(w.ng.WritePacketWithOptions(gopacket.CaptureInfo{Timestamp: at, CaptureLength: len(b), Length: len(b)}, b, opts))
 }
 
-// checksum adds 16-bit words to sum (RFC 1071).
-func checksum(sum uint32, b []byte) uint32 {
+// checksum adds 16-bit words to sum (RFC 1071). It takes four at a time, in two
+// halves: what carries from one word into the next is folded in the end.
+func checksum(sum uint64, b []byte) uint64 {
+	for ; len(b) >= 8; b = b[8:] {
+		v := binary.BigEndian.Uint64(b)
+		sum += v>>32 + v&0xffffffff
+	}
 	for ; len(b) >= 2; b = b[2:] {
-		sum += uint32(b[0])<<8 | uint32(b[1])
+		sum += uint64(b[0])<<8 | uint64(b[1])
 	}
 	if len(b) == 1 {
-		sum += uint32(b[0]) << 8
+		sum += uint64(b[0]) << 8
 	}
 	return sum
 }
 
-func fold(sum uint32) uint16 {
+func fold(sum uint64) uint16 {
 	for sum > 0xffff {
 		sum = sum>>16 + sum&0xffff
 	}
