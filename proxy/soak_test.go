@@ -2,10 +2,14 @@ package proxy
 
 import (
 	"bytes"
+	"crypto/tls"
+	"fmt"
 	"io"
+	"log"
 	"math/rand/v2"
 	"net"
 	"os"
+	"os/exec"
 	"runtime"
 	"strconv"
 	"strings"
@@ -13,6 +17,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"sniff/record"
 )
 
 // soakTime is how long TestSoak runs: SNIFF_SOAK seconds, else a moment.
@@ -43,61 +49,191 @@ func sockets(t *testing.T) int {
 	return n
 }
 
-// TestSoak opens, uses, closes and cuts connections at random: every byte that
-// comes back is right, and in the end nothing is left behind (startLab looks
-// for goroutines).
+// TestSoak opens, uses, closes and cuts connections at random, in the clear and
+// in TLS: every byte that comes back is right, and in the end no socket, no
+// memory and no goroutine (startLab looks for these) is left behind.
 func TestSoak(t *testing.T) {
 	duration, concurrent := soakTime(t)
 	before := sockets(t)
-	l := startLab(t, Config{Limits: Limits{PerClient: 2 * concurrent}}, listen(t, func(c *net.TCPConn) {
-		switch rand.IntN(10) {
-		case 0:
-			_, _ = io.CopyN(c, c, rand.Int64N(50_000))
-			_ = c.SetLinger(0)
-		case 1:
-			_, _ = io.CopyN(c, c, rand.Int64N(50_000))
-		default:
-			echo(c)
-		}
-	}))
-	data := randomBytes(1 << 20)
-	var used, whole atomic.Int64
-	var wg sync.WaitGroup
-	end := time.Now().Add(duration)
-	for range concurrent {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			for time.Now().Before(end) {
-				used.Add(1)
-				if soakOnce(t, l.addr, data[:1+rand.IntN(200_000)]) {
-					whole.Add(1)
-				}
-			}
-		}()
+	clear, secure := soakServers(t)
+	authority, roots := newCA(t)
+	var records atomic.Int64
+	l := startLab(t, Config{
+		CA: authority, Verify: VerifyOff, Limits: Limits{PerClient: 4 * concurrent},
+		Listeners: []Listener{
+			{Listen: "127.0.0.1:0", To: clear}, {Listen: "127.0.0.1:0", To: secure},
+		},
+	}, "")
+	l.count = &records
+	noise := randomBytes(200_000)
+	data := [][]byte{
+		noise,
+		append(bytes.Repeat([]byte("POST /orders HTTP/1.1\r\nHost: x.test\r\nContent-Length: 11\r\n\r\nhello there"), 20), noise...),
+		append(bytes.Repeat([]byte("EHLO me\r\nMAIL FROM:<a@x.test>\r\nRCPT TO:<b@y.test>\r\nRSET\r\n"), 20), noise...),
 	}
-	wg.Wait()
-	t.Logf("%d connections, %d echoed everything", used.Load(), whole.Load())
-	if whole.Load() == 0 {
+	client := &tls.Config{RootCAs: roots, ServerName: "localhost"}
+	run := func(until time.Time) (used, whole int64) {
+		var all, complete atomic.Int64
+		var wg sync.WaitGroup
+		for i := range concurrent {
+			wg.Go(func() {
+				for time.Now().Before(until) {
+					all.Add(1)
+					d := data[rand.IntN(len(data))]
+					d = d[:1+rand.IntN(len(d))]
+					addr, cfg := l.srv.Addrs()[0].String(), (*tls.Config)(nil)
+					if i%10 == 0 {
+						addr, cfg = l.srv.Addrs()[1].String(), client
+					}
+					if soakOnce(t, addr, cfg, d) {
+						complete.Add(1)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		return all.Load(), complete.Load()
+	}
+	// What is allocated once, and kept for the next, is no leak.
+	run(time.Now().Add(duration / 10))
+	drain := func() {
+		for deadline := time.Now().Add(time.Minute + duration); l.srv.Stats().Active > 0; time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d connections are still open", l.srv.Stats().Active)
+			}
+		}
+	}
+	drain()
+	heap := heapInUse()
+	used, whole := run(time.Now().Add(duration))
+	t.Logf("%d connections, %d echoed everything, %d records", used, whole, records.Load())
+	if whole == 0 {
 		t.Error("no connection came to an orderly end")
 	}
+	drain()
+	// A leak of a kilobyte for each connection would show.
+	if grown := heapInUse() - heap; grown > max(8<<20, used<<10) {
+		t.Errorf("%s more in use than before %d connections", record.Bytes(grown), used)
+	} else {
+		t.Logf("%d KiB more in use than before", grown>>10)
+	}
 	l.srv.Shutdown(2 * time.Second)
-	for deadline := time.Now().Add(5 * time.Second); sockets(t) > before+1; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Second); sockets(t) > before+2; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d sockets, %d before", sockets(t), before)
 		}
 	}
 }
 
+func heapInUse() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc + m.StackInuse)
+}
+
+// TestMain lets the test's binary be the server of the soak test: with client,
+// proxy and server in one process the descriptors would not do for thousands
+// of connections.
+func TestMain(m *testing.M) {
+	if pair := os.Getenv("SNIFF_SOAK_SERVER"); pair != "" {
+		log.Fatal(serveSoak(pair))
+	}
+	os.Exit(m.Run())
+}
+
+// soakServers starts the server and returns its addresses, in the clear and in
+// TLS.
+func soakServers(t *testing.T) (clear, secure string) {
+	t.Helper()
+	both, _ := localhost(t, newPKI(t))
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "SNIFF_SOAK_SERVER="+both)
+	cmd.Stderr = os.Stderr
+	// The pipe ends with this process, however it ends, and the server with it.
+	alive, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		alive.Close()
+		_ = cmd.Wait()
+	})
+	if _, err := fmt.Fscan(out, &clear, &secure); err != nil {
+		t.Fatal(err)
+	}
+	return clear, secure
+}
+
+// serveSoak echoes; at times only some of it, or with a reset at the end.
+func serveSoak(both string) error {
+	pair, err := tls.LoadX509KeyPair(both, both)
+	if err != nil {
+		return err
+	}
+	failed := make(chan error)
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}()
+	for _, cfg := range []*tls.Config{nil, {Certificates: []tls.Certificate{pair}}} {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		fmt.Println(ln.Addr())
+		go func() {
+			for {
+				c, err := ln.Accept()
+				if err != nil {
+					failed <- err
+					return
+				}
+				go soakEcho(c.(*net.TCPConn), cfg)
+			}
+		}()
+	}
+	return <-failed
+}
+
+func soakEcho(raw *net.TCPConn, cfg *tls.Config) {
+	defer raw.Close()
+	_ = raw.SetDeadline(time.Now().Add(60 * time.Second))
+	c := net.Conn(raw)
+	if cfg != nil {
+		c = tls.Server(raw, cfg)
+	}
+	switch rand.IntN(10) {
+	case 0:
+		_, _ = io.CopyN(c, c, rand.Int64N(50_000))
+		_ = raw.SetLinger(0)
+	case 1:
+		_, _ = io.CopyN(c, c, rand.Int64N(50_000))
+	default:
+		_, _ = io.Copy(c, c)
+		closeWrite(c)
+	}
+}
+
 // soakOnce uses one connection, and reports whether all came back.
-func soakOnce(t *testing.T, addr string, data []byte) bool {
-	conn, err := net.Dial("tcp", addr)
+func soakOnce(t *testing.T, addr string, cfg *tls.Config, data []byte) bool {
+	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		return false
 	}
-	c := conn.(*net.TCPConn)
+	if cfg != nil {
+		c = tls.Client(c, cfg)
+	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(60 * time.Second))
 	fate := rand.IntN(10)
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -115,7 +251,7 @@ func soakOnce(t *testing.T, addr string, data []byte) bool {
 				return
 			}
 		}
-		_ = c.CloseWrite()
+		closeWrite(c)
 	}()
 	got, err := io.ReadAll(c)
 	if len(got) > len(data) || !bytes.Equal(got, data[:len(got)]) {
