@@ -4,7 +4,7 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 10m
 
-.PHONY: build test race fuzz golden bench bench-ftp bench-tls soak lint samples schema clean
+.PHONY: build test race fuzz golden bench bench-ftp bench-tls soak lint samples schema clean bench-proxy
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o bin/sniff ./cmd/sniff
@@ -39,6 +39,10 @@ bench-ftp: build
 # What decrypting a TLS 1.3 transfer takes, against the cipher alone.
 bench-tls: build
 	./benchmark/tls.sh
+
+# The proxy side by side with socat, mitmdump and direct connections.
+bench-proxy: build
+	./benchmark/proxy.sh
 
 # Connections through the proxy, opened, used and cut at random, SOAK seconds.
 SOAK ?= 300
