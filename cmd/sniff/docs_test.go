@@ -121,7 +121,8 @@ func (p *page) run(t *testing.T, command string) (printed string, ours bool) {
 	if status == exitUsage || status == exitDamaged {
 		t.Errorf("%s: exit status %d, standard error %q", command, status, stderr)
 	}
-	return stdout, true
+	// CSV ends its lines with CR LF, which editors take out of pages.
+	return strings.ReplaceAll(stdout, "\r\n", "\n"), true
 }
 
 // excerpt reports whether shown is printed, apart from the lines for which a
