@@ -32,6 +32,20 @@ type unseen struct {
 	id     string // of the parent
 	since  time.Time
 	hosts  hosts
+	ended  [2]bool
+	until  time.Time // when the second side of the parent ended; zero: not yet
+}
+
+// eof is told that a side of the parent has ended: nothing is announced once
+// both have, though the session may be kept for a while.
+func (u *unseen) eof(dir dissect.Dir, at time.Time) {
+	es := &u.parent.e.expectations
+	es.mu.Lock()
+	defer es.mu.Unlock()
+	u.ended[dir] = true
+	if u.ended[0] && u.ended[1] && u.until.IsZero() {
+		u.until = at
+	}
 }
 
 // Cancel withdraws it. It is called by the parent's dissector, or at its end.
@@ -113,7 +127,7 @@ func (e *Engine) suspect(s *Session, hs *record.TLSHandshake) (u *unseen, how st
 	defer e.expectations.mu.Unlock()
 	for _, x := range e.expectations.unseen[hostsOf(s.server.Addr(), s.client.Addr())] {
 		switch {
-		case s.conn.Start.Before(x.since):
+		case s.conn.Start.Before(x.since), !x.until.IsZero() && s.conn.Start.After(x.until):
 		case hs != nil && hs.ResumedFrom == x.id:
 			return x, record.InferredByResumption
 		default:

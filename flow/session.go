@@ -157,6 +157,9 @@ func (s *Session) EOF(dir dissect.Dir, at record.Stamp) {
 	}
 	s.expire(at.Time)
 	s.root.eof(dir^s.swapped, at)
+	if s.unseen != nil {
+		s.unseen.eof(dir, at.Time)
+	}
 }
 
 // Close ends the session and emits its record. end is one of record's End
