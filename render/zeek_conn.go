@@ -34,9 +34,13 @@ func (z *Zeek) session(c *zeekConn, s *record.Session) error {
 	return z.put("conn", r)
 }
 
-// zeekService names what was recognised, the carrier of TLS first.
+// zeekService names what was recognised in the bytes, not what was concluded
+// about hidden ones: Zeek's readers take the column for a fact.
 func zeekService(s *record.Session) string {
 	name := zeekProtocol(s.Protocol)
+	if s.Inferred != "" {
+		name = ""
+	}
 	if s.TLS != "" && name != "ssl" {
 		if name == "" {
 			return "ssl"
