@@ -1,6 +1,10 @@
 package soap
 
-import "sniff/record"
+import (
+	"bytes"
+
+	"sniff/record"
+)
 
 // name is the qualified name of an element: Namespaces in XML 1.0, section 4.
 // It is made once and shared by all elements that bear it.
@@ -109,4 +113,35 @@ func (n *names) intern(b []byte) string {
 		n.texts[s] = s
 	}
 	return s
+}
+
+// binding is a namespace declaration, valid from the element at depth on.
+type binding struct {
+	prefix, uri string
+	depth       int
+}
+
+// bind declares what a prefix means from the element at depth on.
+func (t *tokenizer) bind(prefix, uri string, depth int) {
+	t.spaces = append(t.spaces, binding{prefix, uri, depth})
+	t.scope++
+}
+
+// resolve looks up what a name's prefix means here.
+func (t *tokenizer) resolve(n *name) {
+	n.scope = t.scope
+	for i := len(t.spaces) - 1; i >= 0; i-- {
+		if t.spaces[i].prefix == n.prefix {
+			n.space, n.bound = t.spaces[i].uri, true
+			return
+		}
+	}
+	n.space, n.bound = "", n.prefix == "" || n.prefix == "xml"
+}
+
+func cutName(name []byte) (prefix, local []byte) {
+	if i := bytes.IndexByte(name, ':'); i >= 0 {
+		return name[:i], name[i+1:]
+	}
+	return nil, name
 }

@@ -56,12 +56,6 @@ const (
 	inDoctype
 )
 
-// binding is a namespace declaration, valid from the element at depth on.
-type binding struct {
-	prefix, uri string
-	depth       int
-}
-
 type attr struct{ name, value []byte }
 
 func (t *tokenizer) reset() {
@@ -416,24 +410,6 @@ func (t *tokenizer) open(p []byte, at int, n *name, empty bool) {
 	}
 }
 
-// bind declares what a prefix means from the element at depth on.
-func (t *tokenizer) bind(prefix, uri string, depth int) {
-	t.spaces = append(t.spaces, binding{prefix, uri, depth})
-	t.scope++
-}
-
-// resolve looks up what a name's prefix means here.
-func (t *tokenizer) resolve(n *name) {
-	n.scope = t.scope
-	for i := len(t.spaces) - 1; i >= 0; i-- {
-		if t.spaces[i].prefix == n.prefix {
-			n.space, n.bound = t.spaces[i].uri, true
-			return
-		}
-	}
-	n.space, n.bound = "", n.prefix == "" || n.prefix == "xml"
-}
-
 func (t *tokenizer) endTag(p []byte, at int, name []byte) {
 	if len(t.stack) == 0 {
 		t.fail(p, at, "xml_malformed", "end tag "+clip(name)+" without a start")
@@ -460,13 +436,6 @@ func (t *tokenizer) shut() {
 	}
 	t.spaces = t.spaces[:n]
 	t.scope++
-}
-
-func cutName(name []byte) (prefix, local []byte) {
-	if i := bytes.IndexByte(name, ':'); i >= 0 {
-		return name[:i], name[i+1:]
-	}
-	return nil, name
 }
 
 // finish says what is still open when a whole document has ended.

@@ -1,0 +1,100 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestClientCertificate is shown to a server that wants one; without, the
+// client hears why.
+func TestClientCertificate(t *testing.T) {
+	for _, have := range []bool{true, false} {
+		people := newPKI(t)
+		var cfg Config
+		if have {
+			c := people.issue(t, "alice", time.Hour)
+			cfg.ClientCert = &c
+		}
+		l, trust := tlsLab(t, cfg, good(t), func(cfg *tls.Config) func(*net.TCPConn) {
+			cfg.ClientAuth, cfg.ClientCAs, cfg.NextProtos = tls.RequireAnyClientCert, people.pool, nil
+			return func(raw *net.TCPConn) {
+				s := tls.Server(raw, cfg)
+				if s.Handshake() == nil {
+					fmt.Fprintf(s, "hello %s", s.ConnectionState().PeerCertificates[0].Subject.CommonName)
+					_ = s.CloseWrite()
+				}
+				_, _ = io.Copy(io.Discard, raw)
+			}
+		})
+		c := tls.Client(l.dial(), &tls.Config{ServerName: "mail.test", RootCAs: trust})
+		fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: mail.test\r\n\r\n")
+		got, _ := io.ReadAll(c)
+		c.Close()
+		want := "hello alice"
+		if !have {
+			want = "it wants a client's certificate"
+			l.anomaly(codeUpstreamTLS)
+		}
+		if !strings.Contains(string(got), want) {
+			t.Errorf("with a certificate %v: the client read %q, want %q", have, got, want)
+		}
+	}
+}
+
+// TestKeyLogHasBothLegs: what the proxy writes is what the client's and the
+// server's own key logs have.
+func TestKeyLogHasBothLegs(t *testing.T) {
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		ours, client, server := &logged{}, &logged{}, &logged{}
+		l, trust := tlsLab(t, Config{KeyLog: ours}, good(t), func(cfg *tls.Config) func(*net.TCPConn) {
+			cfg.KeyLogWriter = server
+			return secureEcho(cfg)
+		})
+		c := tls.Client(l.dial(), &tls.Config{ServerName: "mail.test", RootCAs: trust, MaxVersion: version, KeyLogWriter: client})
+		fmt.Fprint(c, "x")
+		_, _ = c.Read(make([]byte, 1))
+		c.Close()
+		l.session()
+		for who, log := range map[string]*logged{"client": client, "server": server} {
+			for line := range strings.Lines(log.String()) {
+				if !strings.Contains(ours.String(), line) {
+					t.Errorf("%s: the %s's key log has a line that the proxy's lacks: %.60s", tls.VersionName(version), who, line)
+				}
+			}
+		}
+		if client.String() == "" || client.String() == server.String() {
+			t.Error("the legs are not two")
+		}
+	}
+}
+
+// TestNamesAndProtocolsAreMirrored: the server is asked for what the client
+// asked for, and the client gets what the server chose.
+func TestNamesAndProtocolsAreMirrored(t *testing.T) {
+	hellos := make(chan *tls.ClientHelloInfo, 1)
+	l, trust := tlsLab(t, Config{Verify: VerifyOff}, good(t), func(cfg *tls.Config) func(*net.TCPConn) {
+		cfg.NextProtos = []string{"two"}
+		cfg.GetConfigForClient = func(h *tls.ClientHelloInfo) (*tls.Config, error) {
+			hellos <- h
+			return nil, nil
+		}
+		return secureEcho(cfg)
+	})
+	c := tls.Client(l.dial(), &tls.Config{ServerName: "shop.test", RootCAs: trust, NextProtos: []string{"one", "two", "three"}})
+	if err := c.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	h := <-hellos
+	if h.ServerName != "shop.test" || strings.Join(h.SupportedProtos, " ") != "one two three" {
+		t.Errorf("the server was asked for %q with %q", h.ServerName, h.SupportedProtos)
+	}
+	if p := c.ConnectionState().NegotiatedProtocol; p != "two" {
+		t.Errorf("the client got %q", p)
+	}
+	c.Close()
+}
