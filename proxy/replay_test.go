@@ -283,6 +283,9 @@ func replay(l *lab, d []piece, served <-chan *net.TCPConn, release chan<- struct
 	}
 	release <- struct{}{}
 	c.Close()
+	// The next connection must find this one ended, in the proxy as in the file.
+	client := c.LocalAddr().String()
+	wait(l, func(s *record.Session) bool { return s.Client.String() == client })
 }
 
 // TestWrittenCaptureOfTLS: behind STARTTLS stands the plaintext, and is read as
