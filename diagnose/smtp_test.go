@@ -9,43 +9,46 @@ import (
 	"sniff/record"
 )
 
+// refusals are replies as real servers write them, and what they stand for.
+var refusals = []struct {
+	verb, enhanced, text string
+	code                 int
+	want                 string
+}{
+	{"RCPT", "5.1.1", "<x@y>: Recipient address rejected: User unknown in local recipient table", 550, "smtp.unknown_recipient"},
+	{"RCPT", "", "Unrouteable address", 550, "smtp.unknown_recipient"},
+	{"RCPT", "5.7.1", "<x@y>: Relay access denied", 554, "smtp.relay_denied"},
+	{"RCPT", "", "relay not permitted", 550, "smtp.relay_denied"},
+	{"RCPT", "4.2.2", "The email account that you tried to reach is over quota", 452, "smtp.mailbox_full"},
+	{"RCPT", "5.7.1", "Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org", 554, "smtp.blocklisted"},
+	{"RCPT", "4.2.0", "<x@y>: Recipient address rejected: Greylisted, see http://postgrey.example", 450, "smtp.greylisted"},
+	{"RCPT", "4.7.1", "Client host rejected: cannot find your hostname, [192.0.2.1]", 450, "smtp.reverse_name"},
+	{"RCPT", "5.5.2", "<laptop>: Helo command rejected: need fully-qualified hostname", 504, "smtp.hello_refused"},
+	{"RCPT", "4.5.3", "Too many recipients", 452, "smtp.too_many_recipients"},
+	{"MAIL", "5.3.4", "Message size exceeds fixed limit", 552, "smtp.too_big"},
+	{"MAIL", "5.1.8", "<a@x>: Sender address rejected: Domain not found", 550, "smtp.sender_refused"},
+	{"MAIL", "5.7.0", "Must issue a STARTTLS command first", 530, "smtp.tls_required"},
+	{"MAIL", "5.7.0", "Authentication required", 530, "smtp.auth_required"},
+	{"MAIL", "", "Requested action not taken: parameter FOO not known", 555, "smtp.parameter_refused"},
+	{"MAIL", "4.3.1", "Insufficient system storage", 452, "smtp.server_full"},
+	{".", "5.7.26", "Unauthenticated email from x is not accepted due to domain's DMARC policy", 550, "smtp.sender_policy"},
+	{".", "5.7.1", "This message looks like spam", 554, "smtp.content_refused"},
+	{".", "5.4.6", "Too many hops", 554, "smtp.mail_loop"},
+	{".", "4.7.28", "Our system has detected an unusual rate of mail", 421, "smtp.rate_limited"},
+	{"greeting", "", "your address is not welcome", 554, "smtp.refused_at_greeting"},
+	{"greeting", "4.3.2", "too busy", 421, "smtp.server_closing"},
+	{"EHLO", "5.7.1", "name refused", 550, "smtp.hello_refused"},
+	{"RCPT", "5.6.7", "address requires SMTPUTF8", 553, "smtp.utf8_unsupported"},
+	{"RCPT", "5.1.3", "bad address syntax", 501, "smtp.address_syntax"},
+	{"RCPT", "5.1.10", "the domain takes no mail", 556, "smtp.domain_without_mail"},
+	{"RCPT", "4.3.0", "temporary lookup failure", 451, "smtp.deferred"},
+	{"RCPT", "5.0.0", "no", 550, "smtp.refused"},
+}
+
 // TestRefusalWords checks that replies as real servers write them get the
 // code that a postmaster would give them.
 func TestRefusalWords(t *testing.T) {
-	for _, c := range []struct {
-		verb, enhanced, text string
-		code                 int
-		want                 string
-	}{
-		{"RCPT", "5.1.1", "<x@y>: Recipient address rejected: User unknown in local recipient table", 550, "smtp.unknown_recipient"},
-		{"RCPT", "", "Unrouteable address", 550, "smtp.unknown_recipient"},
-		{"RCPT", "5.7.1", "<x@y>: Relay access denied", 554, "smtp.relay_denied"},
-		{"RCPT", "", "relay not permitted", 550, "smtp.relay_denied"},
-		{"RCPT", "4.2.2", "The email account that you tried to reach is over quota", 452, "smtp.mailbox_full"},
-		{"RCPT", "5.7.1", "Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org", 554, "smtp.blocklisted"},
-		{"RCPT", "4.2.0", "<x@y>: Recipient address rejected: Greylisted, see http://postgrey.example", 450, "smtp.greylisted"},
-		{"RCPT", "4.7.1", "Client host rejected: cannot find your hostname, [192.0.2.1]", 450, "smtp.reverse_name"},
-		{"RCPT", "5.5.2", "<laptop>: Helo command rejected: need fully-qualified hostname", 504, "smtp.hello_refused"},
-		{"RCPT", "4.5.3", "Too many recipients", 452, "smtp.too_many_recipients"},
-		{"MAIL", "5.3.4", "Message size exceeds fixed limit", 552, "smtp.too_big"},
-		{"MAIL", "5.1.8", "<a@x>: Sender address rejected: Domain not found", 550, "smtp.sender_refused"},
-		{"MAIL", "5.7.0", "Must issue a STARTTLS command first", 530, "smtp.tls_required"},
-		{"MAIL", "5.7.0", "Authentication required", 530, "smtp.auth_required"},
-		{"MAIL", "", "Requested action not taken: parameter FOO not known", 555, "smtp.parameter_refused"},
-		{"MAIL", "4.3.1", "Insufficient system storage", 452, "smtp.server_full"},
-		{".", "5.7.26", "Unauthenticated email from x is not accepted due to domain's DMARC policy", 550, "smtp.sender_policy"},
-		{".", "5.7.1", "This message looks like spam", 554, "smtp.content_refused"},
-		{".", "5.4.6", "Too many hops", 554, "smtp.mail_loop"},
-		{".", "4.7.28", "Our system has detected an unusual rate of mail", 421, "smtp.rate_limited"},
-		{"greeting", "", "your address is not welcome", 554, "smtp.refused_at_greeting"},
-		{"greeting", "4.3.2", "too busy", 421, "smtp.server_closing"},
-		{"EHLO", "5.7.1", "name refused", 550, "smtp.hello_refused"},
-		{"RCPT", "5.6.7", "address requires SMTPUTF8", 553, "smtp.utf8_unsupported"},
-		{"RCPT", "5.1.3", "bad address syntax", 501, "smtp.address_syntax"},
-		{"RCPT", "5.1.10", "the domain takes no mail", 556, "smtp.domain_without_mail"},
-		{"RCPT", "4.3.0", "temporary lookup failure", 451, "smtp.deferred"},
-		{"RCPT", "5.0.0", "no", 550, "smtp.refused"},
-	} {
+	for _, c := range refusals {
 		r := &record.SMTPReply{Code: c.code, Enhanced: c.enhanced, Text: []string{c.text}}
 		if got := smtpRefusal(c.verb, r); got != c.want {
 			t.Errorf("%s %d %s %q: %s, want %s", c.verb, c.code, c.enhanced, c.text, got, c.want)
@@ -95,6 +98,11 @@ func findingsOf(t *testing.T, end string, records ...record.Record) []string {
 
 func say(verb string, code int, text string) *record.SMTPExchange {
 	return &record.SMTPExchange{Verb: verb, Reply: &record.SMTPReply{Code: code, Text: []string{text}}}
+}
+
+// anomaly is a dialogue in which one breach of the rules was seen.
+func anomaly(code string) []record.Record {
+	return []record.Record{&record.Anomaly{Code: code}, say("QUIT", 221, "bye")}
 }
 
 func TestSMTPFindings(t *testing.T) {
@@ -148,6 +156,55 @@ func TestSMTPFindings(t *testing.T) {
 				{Address: "a", Final: &record.SMTPReply{Code: 250}}, {Address: "b", Final: &record.SMTPReply{Code: 552, Enhanced: "5.2.2"}}}}}, "smtp.mailbox_full"},
 		{"unencrypted", record.EndClosed, []record.Record{
 			hello("STARTTLS"), &record.SMTPMessage{Outcome: record.MailDelivered, Transfer: "DATA"}}, "smtp.not_encrypted"},
+		{"pipelined without offer", record.EndClosed, anomaly("smtp_pipelining_not_offered"), "smtp.pipelining_not_offered"},
+		{"a client in a hurry", record.EndClosed, anomaly("smtp_early_talker"), "smtp.early_talker"},
+		{"an extension that is not there", record.EndClosed, anomaly("smtp_extension_not_offered"), "smtp.extension_not_offered"},
+		{"a mechanism that is not there", record.EndClosed, anomaly("smtp_mechanism_not_offered"), "smtp.mechanism_not_offered"},
+		{"STARTTLS gone at the second EHLO", record.EndClosed, anomaly("smtp_starttls_vanished"), "smtp.starttls_stripped"},
+		{"STARTTLS overwritten", record.EndClosed, anomaly("smtp_capability_overwritten"), "smtp.starttls_stripped"},
+		{"LF . LF in the data", record.EndClosed, anomaly("smtp_ambiguous_end"), "smtp.ambiguous_end"},
+		{"commands behind STARTTLS", record.EndClosed, anomaly("starttls_injection"), "smtp.plaintext_injected"},
+		{"a tarpit", record.EndClosed, []record.Record{
+			&record.SMTPExchange{Greeting: true, Wait: record.Seconds(20 * time.Second), Reply: &record.SMTPReply{Code: 220}}}, "smtp.slow_greeting"},
+		{"a slow check of the recipient", record.EndClosed, []record.Record{
+			hello(), &record.SMTPExchange{Verb: "RCPT", Wait: record.Seconds(40 * time.Second), Reply: &record.SMTPReply{Code: 250}}}, "smtp.slow_reply"},
+		{"no TLS now", record.EndClosed, []record.Record{hello("STARTTLS"), say("STARTTLS", 454, "TLS not available")}, "smtp.starttls_refused"},
+		{"the directory is down", record.EndClosed, []record.Record{hello("AUTH PLAIN"), say("AUTH", 454, "temporary failure")}, "smtp.auth_unavailable"},
+		{"a mechanism too weak", record.EndClosed, []record.Record{hello("AUTH PLAIN"), say("AUTH", 534, "too weak")}, "smtp.mechanism_refused"},
+		{"a crackable login", record.EndClosed, []record.Record{
+			hello(), &record.Credential{Account: "bob", Mechanism: "CRAM-MD5", Secret: record.NewSecret("x", "t"), Exposure: record.ExposureCrackable},
+			say("AUTH", 235, "ok")}, "smtp.password_crackable"},
+		{"a mailbox that was closed", record.EndClosed, []record.Record{
+			hello(), say("MAIL", 250, "ok"), say("RCPT", 550, "account is disabled")}, "smtp.mailbox_disabled"},
+		{"the percent hack", record.EndClosed, []record.Record{
+			hello(), say("MAIL", 250, "ok"), &record.SMTPExchange{Verb: "RCPT", Address: "b%y.example@mx.example", Reply: &record.SMTPReply{Code: 250}}}, "smtp.relay_trick_accepted"},
+		{"cut in the data", record.EndReset, []record.Record{
+			hello(), &record.SMTPMessage{DataAt: time.Unix(1, 0), Outcome: record.MailUnknown, Transfer: "DATA"}}, "smtp.lost_in_data"},
+		{"lines as no mail may have them", record.EndClosed, []record.Record{
+			hello(), &record.SMTPMessage{TLS: true, Complete: true, LongLines: 1, NUL: true, EightBit: true, Outcome: record.MailDelivered, Transfer: "DATA"}},
+			"smtp.long_lines smtp.nul_in_data smtp.undeclared_eight_bit"},
+		{"8-bit data as announced", record.EndClosed, []record.Record{
+			hello("8BITMIME"), &record.SMTPMessage{TLS: true, Complete: true, EightBit: true, Options: &record.SMTPOptions{Body: "8BITMIME"}, Outcome: record.MailDelivered, Transfer: "DATA"}}, ""},
+		{"an hour at one hop", record.EndClosed, []record.Record{
+			hello(), &record.SMTPMessage{TLS: true, Complete: true, Outcome: record.MailDelivered, Transfer: "DATA", Content: &record.Content{Message: &record.Message{
+				Hops: []record.Hop{{By: "a.example"}, {By: "b.example", Delay: record.Seconds(time.Hour)}}}}}}, "smtp.hop_delay"},
+		{"round and round", record.EndClosed, []record.Record{
+			hello(), &record.SMTPMessage{TLS: true, Complete: true, Outcome: record.MailDelivered, Transfer: "DATA", Content: &record.Content{Message: &record.Message{
+				Hops: []record.Hop{{By: "a.example"}, {By: "b.example"}, {By: "A.example"}, {By: "b.example"}, {By: "a.example"}, {By: "a.example"}}}}}}, "smtp.mail_loop"},
+	}
+	tested := map[string]bool{"smtp.next_server": true} // TestNextServer
+	for _, c := range refusals {
+		tested[c.want] = true
+	}
+	for _, c := range cases {
+		for code := range strings.FieldsSeq(c.want) {
+			tested[code] = true
+		}
+	}
+	for _, info := range smtpCodes() {
+		if !tested[info.Code] {
+			t.Errorf("no test raises %s", info.Code)
+		}
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
