@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -76,6 +77,24 @@ func TestTLS(t *testing.T) {
 		{func(h *record.TLSHandshake) {
 			h.Outcome, h.Alerts = "alert", []record.TLSAlert{{By: "client", Level: "fatal", Name: "unknown_ca"}}
 		}, "tls.certificate_refused"},
+		{func(h *record.TLSHandshake) { h.Chain.Validity = "not_yet_valid" }, "tls.certificate_not_yet_valid"},
+		{func(h *record.TLSHandshake) { h.Certificates[0].NotAfter = at.AddDate(0, 0, 3) }, "tls.certificate_expires_soon"},
+		{func(h *record.TLSHandshake) {
+			h.OCSP = &record.TLSOCSP{Status: "revoked", RevokedAt: at.AddDate(0, 0, -9)}
+		}, "tls.certificate_revoked"},
+		{func(h *record.TLSHandshake) { h.Chain.Order = "unordered" }, "tls.chain_order"},
+		{func(h *record.TLSHandshake) { h.Compression = "DEFLATE" }, "tls.compression"},
+		{func(h *record.TLSHandshake) { h.Heartbeat = true }, "tls.heartbeat"},
+		{func(h *record.TLSHandshake) { h.Version, h.Client.FallbackSCSV = "TLS 1.2", true }, "tls.fallback"},
+		{func(h *record.TLSHandshake) { h.Renegotiation = true }, "tls.insecure_renegotiation"},
+		{func(h *record.TLSHandshake) { h.Outcome, h.Server = "closed", nil }, "tls.not_answered"},
+		{func(h *record.TLSHandshake) { h.Outcome = "closed" }, "tls.handshake_cut"},
+		{func(h *record.TLSHandshake) {
+			h.Outcome, h.Alerts = "alert", []record.TLSAlert{{By: "server", Level: "fatal", Name: "bad_certificate"}}
+		}, "tls.client_certificate_refused"},
+		{func(h *record.TLSHandshake) {
+			h.Outcome, h.Alerts = "alert", []record.TLSAlert{{By: "client", Level: "fatal", Name: "handshake_failure"}}
+		}, "tls.handshake_failed"},
 	} {
 		h := healthy()
 		c.change(h)
@@ -83,12 +102,49 @@ func TestTLS(t *testing.T) {
 			t.Errorf("%v, want %s", got, c.want)
 		}
 	}
-	// The proxy reports without a handshake.
-	if got := tlsCodes(t, &record.Anomaly{Code: "proxy_client_distrust", Detail: "x"}); !slices.Equal(got, []string{"tls.proxy_client_distrust"}) {
-		t.Errorf("the proxy's report: %v", got)
+	// What is reported without a handshake, by the proxy and by dissectors.
+	for anomaly, want := range map[string]string{
+		"proxy_client_distrust":      "tls.proxy_client_distrust",
+		"proxy_client_pinned":        "tls.proxy_client_pinned",
+		"proxy_tls_required":         "tls.proxy_tls_required",
+		"proxy_stripped":             "tls.proxy_stripped",
+		"proxy_upstream_certificate": "tls.proxy_upstream_certificate",
+		"proxy_upstream_unverified":  "tls.proxy_upstream_unverified",
+		"proxy_upstream_tls":         "tls.proxy_upstream_failed",
+		"proxy_client_tls":           "tls.proxy_client_failed",
+		"proxy_data_tls":             "tls.proxy_client_failed",
+		"starttls_injection":         "tls.starttls_injection",
+		"tls_plain_answer":           "tls.plain_port",
+		"tls_bad_record":             "tls.bad_record",
+		"tls_heartbleed":             "tls.heartbleed",
+	} {
+		if got := tlsCodes(t, &record.Anomaly{Code: anomaly, Detail: "x"}); !slices.Equal(got, []string{want}) {
+			t.Errorf("%s: %v, want %s", anomaly, got, want)
+		}
 	}
-	if got := tlsCodes(t, &record.Anomaly{Code: "starttls_injection", Detail: "x"}); !slices.Equal(got, []string{"tls.starttls_injection"}) {
-		t.Errorf("injection: %v", got)
+}
+
+func TestPlainOnPortForTLS(t *testing.T) {
+	var got []string
+	w := NewWatcher(record.SinkFunc(func(r record.Record) error {
+		if f, ok := r.(*record.Finding); ok {
+			got = append(got, f.Code)
+		}
+		return nil
+	}), []Family{tlsFamily()})
+	for _, port := range []string{"192.0.2.20:465", "192.0.2.20:25"} {
+		s := &record.Session{}
+		s.Session, s.Protocol = port, "smtp"
+		s.Header.Client, s.Header.Server = netip.MustParseAddrPort("192.0.2.10:4000"), netip.MustParseAddrPort(port)
+		if err := w.Write(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got, []string{"tls.plain_to_tls_port"}) {
+		t.Errorf("mail in the clear on ports 465 and 25: %v", got)
 	}
 }
 
