@@ -361,3 +361,35 @@ func TestGradeSSH(t *testing.T) {
 		}
 	}
 }
+
+// TestSSHCourse wants what goes wrong on the way found, beside what the
+// algorithms give away.
+func TestSSHCourse(t *testing.T) {
+	at := sshHeader(1).Time
+	handshake := func(change func(*record.SSHHandshake)) record.Record {
+		h := healthy(1)
+		change(h)
+		return h
+	}
+	for want, r := range map[string]record.Record{
+		"ssh.disconnected": handshake(func(h *record.SSHHandshake) {
+			h.Disconnect = &record.SSHDisconnect{By: "server", Reason: "too_many_connections"}
+		}),
+		"ssh.version_mismatch": handshake(func(h *record.SSHHandshake) {
+			h.Outcome, h.ClientID.Version, h.ServerID.Version = "version_mismatch", "2.0", "1.5"
+		}),
+		"ssh.slow_identification": handshake(func(h *record.SSHHandshake) {
+			h.Phases = []record.SSHPhase{{Name: "connect", Time: at}, {Name: "identification", By: "server", Time: at.Add(8 * time.Second)}}
+		}),
+		"ssh.strict_kex_violated": &record.Anomaly{Header: sshHeader(1), Code: "ssh_strict_kex", Detail: "an IGNORE during the key exchange"},
+		"ssh.reverse_session":     &record.SSHChannel{Header: sshHeader(1), Reverse: "keystrokes come from the server"},
+		"ssh.slow_login":          &record.SSHAuth{Header: sshHeader(1), Attempts: []record.SSHAuthAttempt{{Answer: record.Seconds(9 * time.Second)}}},
+	} {
+		if found := run([]Family{sshFamily()}, healthy(1), r); found[want] == nil {
+			t.Errorf("no %s, but %v", want, found)
+		}
+	}
+	if found := run([]Family{sshFamily()}, healthy(1)); len(found) > 0 {
+		t.Errorf("a healthy connection: %v", found)
+	}
+}

@@ -1,0 +1,40 @@
+package diagnose
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"sniff/record"
+)
+
+func TestHTTPFindings(t *testing.T) {
+	head := record.Header{Session: "s", Protocol: "http", Client: netip.MustParseAddrPort("192.0.2.10:4000"), Server: netip.MustParseAddrPort("192.0.2.20:80")}
+	exchange := func(change func(*record.HTTPExchange)) record.Record {
+		x := &record.HTTPExchange{Header: head, Method: "GET", Target: record.Plain("/"), Status: 200, State: record.HTTPComplete}
+		change(x)
+		return x
+	}
+	for want, r := range map[string]record.Record{
+		"":                    exchange(func(*record.HTTPExchange) {}),
+		"http.server_error":   exchange(func(x *record.HTTPExchange) { x.Status = 502 }),
+		"http.no_response":    exchange(func(x *record.HTTPExchange) { x.Status, x.State = 0, record.HTTPNoResponse }),
+		"http.response_cut":   exchange(func(x *record.HTTPExchange) { x.State = record.HTTPResponseCut }),
+		"http.slow":           exchange(func(x *record.HTTPExchange) { x.Waiting = record.Seconds(6 * time.Second) }),
+		"http.smuggling":      &record.Anomaly{Header: head, Code: "http_te_and_length", Detail: "both"},
+		"http.password_clear": &record.Credential{Header: head, Mechanism: "Basic", Account: "bob", Exposure: record.ExposureClear, Worked: "yes"},
+		"http.login_refused":  &record.Credential{Header: head, Mechanism: "Basic", Account: "bob", Exposure: record.ExposureHidden, Worked: "no", Reply: "401"},
+	} {
+		found := run([]Family{httpFamily()}, exchange(func(*record.HTTPExchange) {}), r)
+		if want == "" && len(found) > 0 || want != "" && (len(found) != 1 || found[want] == nil) {
+			t.Errorf("want %q, got %v", want, found)
+		}
+	}
+	// What the capture lacks, nobody failed to send.
+	lost := exchange(func(x *record.HTTPExchange) {
+		x.State, x.Response = record.HTTPResponseCut, &record.Content{Missing: 10}
+	})
+	if found := run([]Family{httpFamily()}, lost); len(found) > 0 {
+		t.Errorf("a hole in the capture: %v", found)
+	}
+}
