@@ -1,11 +1,9 @@
 package proxy
 
 import (
-	"context"
 	"errors"
 	"net"
 	"net/netip"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -110,7 +108,10 @@ func (s *Server) unreached(c net.Conn, l *Listener, t target, err error) {
 		end = record.EndRefused
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		end = record.EndUnreached
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(err, syscall.ECONNRESET):
+		// It answered and went back on it at once, as a server does that closes
+		// the data port of a command that it refuses.
+		end = record.EndReset
 	}
 	at := record.Stamp{Time: now}
 	if end == record.EndUnanswered {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -225,6 +226,32 @@ func TestRefusedByName(t *testing.T) {
 	}
 	if s := l.session(); s.End != record.EndRefused || !s.Server.Addr().IsLoopback() {
 		t.Errorf("session with %s %s", s.Server, s.End)
+	}
+}
+
+// TestUpstreamThatResetsAtOnce: an upstream that resets while it is dialled was
+// reached, unlike one that does not answer.
+func TestUpstreamThatResetsAtOnce(t *testing.T) {
+	l := startLab(t, Config{}, listen(t, echo))
+	listener := &l.srv.cfg.Listeners[0]
+	for errno, want := range map[syscall.Errno]string{syscall.ECONNRESET: record.EndReset, syscall.ETIMEDOUT: record.EndUnanswered} {
+		client, server := net.Pipe()
+		defer client.Close()
+		upstream := map[string]string{record.EndReset: "192.0.2.1:21", record.EndUnanswered: "192.0.2.2:21"}[want]
+		l.srv.unreached(server, listener, target{address: upstream}, &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", errno)})
+		s := wait(l, func(s *record.Session) bool { return s.Server.String() == upstream })
+		if s.End != want {
+			t.Errorf("%v: session %s, want %s", errno, s.End, want)
+		}
+	}
+	unreached := 0
+	for _, r := range l.all() {
+		if a, ok := r.(*record.Anomaly); ok && a.Code == codeUnreached {
+			unreached++
+		}
+	}
+	if unreached != 1 {
+		t.Errorf("%d upstreams said to be out of reach, want the one that did not answer", unreached)
 	}
 }
 
