@@ -69,7 +69,11 @@ func (e *Engine) segment(c *tcpConn, x int, s *capture.Segment) {
 			return
 		}
 	case c.over:
-		// Stray packets behind the end are counted, no more.
+		// Stray packets behind the end are counted, no more; but the last
+		// acknowledgement shows that nothing more is under way.
+		if s.Flags&capture.ACK != 0 {
+			c.half[x^1].claim, c.half[x^1].claimed = s.Ack, true
+		}
 	default:
 		c.waited()
 		e.outOfOrder(c, x, s)

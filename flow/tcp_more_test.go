@@ -288,3 +288,27 @@ func TestCaptureOfOneDirectionEnds(t *testing.T) {
 		t.Errorf("heard %s, one-sided %v", got, h.one)
 	}
 }
+
+// TestClosedWithLastAck wants the session ended, and its memory given back, as
+// soon as both sides have acknowledged the other's FIN: not when some time has
+// passed behind it.
+func TestClosedWithLastAck(t *testing.T) {
+	w := newWire(Config{})
+	w.play(handshake...)
+	w.play(
+		seg{from: "C", flags: "A", seq: 1, ack: 1, data: "abc"},
+		seg{from: "C", flags: "FA", seq: 4, ack: 1},
+		seg{from: "S", flags: "FA", seq: 1, ack: 5},
+	)
+	const before = "C abc | C eof | S eof"
+	if got := w.sessions[0].String(); got != before {
+		t.Fatalf("heard %q, want %q: the last acknowledgement is still to come", got, before)
+	}
+	w.play(seg{from: "C", flags: "A", seq: 5, ack: 2})
+	if got := w.sessions[0].String(); got != before+" | closed client" {
+		t.Errorf("heard %q with the last acknowledgement, want the session closed", got)
+	}
+	if n := w.e.lingering.n + w.e.active.n; n != 0 {
+		t.Errorf("%d connections are kept", n)
+	}
+}

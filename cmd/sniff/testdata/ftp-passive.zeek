@@ -6,8 +6,8 @@
 #open	2026-11-23-05-33-26
 #fields	ts	uid	id.orig_h	id.orig_p	id.resp_h	id.resp_p	proto	service	duration	orig_bytes	resp_bytes	conn_state	local_orig	local_resp	missed_bytes	history	orig_pkts	orig_ip_bytes	resp_pkts	resp_ip_bytes	tunnel_parents	ip_proto
 #types	time	string	addr	port	addr	port	enum	string	interval	count	count	string	bool	bool	count	string	count	count	count	count	set[string]	count
-1795412006.433841	CZNQbFwUtOXTfJKMf	192.0.2.10	57622	192.0.2.20	21	tcp	ftp	0.050851	91	365	SF	T	T	0	ShAdDafF	14	827	15	1153	-	6
 1795412006.481196	CV2NZdUbyiynr6Q0r	192.0.2.10	56880	192.0.2.20	50050	tcp	ftp-data	0.002435	0	40000	SF	T	T	0	ShAdfFa	25	1308	31	41620	-	6
+1795412006.433841	CZNQbFwUtOXTfJKMf	192.0.2.10	57622	192.0.2.20	21	tcp	ftp	0.050851	91	365	SF	T	T	0	ShAdDafF	14	827	15	1153	-	6
 #close	2026-11-23-05-33-26
 #separator \x09
 #set_separator	,
