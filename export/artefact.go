@@ -165,6 +165,9 @@ func (a *artefact) Close() (string, error) {
 	if a.err != nil {
 		return "", errors.Join(a.err, a.discard())
 	}
+	if !a.dir.Chosen.wantsItem(a.info.Session, a.content.SHA256) {
+		return "", a.discard()
+	}
 	w := a.describe()
 	name, fresh := a.dir.reserve(a.folder, w)
 	switch {

@@ -27,6 +27,9 @@ type Chain struct {
 // fingerprint, and lists the first one with the order in which the others
 // stood behind it. One that was seen before is counted.
 func (d *Dir) AddChain(c Chain) {
+	if !d.Chosen.wants(c.Session) {
+		return
+	}
 	var prints []string
 	for _, cert := range c.Certificates {
 		sum := sha256.Sum256(cert.DER)

@@ -43,6 +43,10 @@ type What struct {
 
 // Dir is a content.Store that writes into one folder.
 type Dir struct {
+	// Chosen says of which sessions, and what they carried, artefacts are
+	// wanted; nil: all. It has seen the input before.
+	Chosen *Choice
+
 	root *os.Root
 	want What
 	temp atomic.Int64
@@ -87,7 +91,7 @@ func OpenLive(dir string, want What) (*Dir, error) {
 // Create implements content.Store.
 func (d *Dir) Create(info *content.Info, c *record.Content, form content.Form) content.Artefact {
 	folder := d.folder(info, c, form)
-	if folder == "" {
+	if folder == "" || !d.Chosen.wants(info.Session) {
 		return nil
 	}
 	a := &artefact{dir: d, info: *info, content: c, folder: folder}

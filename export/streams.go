@@ -110,7 +110,7 @@ func (s *side) write(env dissect.Env, b []byte) {
 
 // flush appends what was gathered to the file, which the first call makes.
 func (s *side) flush() {
-	if s.failed || len(s.buf) == 0 {
+	if s.failed || len(s.buf) == 0 || !s.dir.Chosen.wants(s.session) {
 		return
 	}
 	if err := s.append(); err != nil {

@@ -36,7 +36,6 @@ const (
 	KindTLSHandshake  Kind = "tls.handshake"
 	KindTLSEnd        Kind = "tls.end"
 	KindCredential    Kind = "credential"
-	KindFile          Kind = "file"
 	KindAnomaly       Kind = "anomaly"
 	KindFinding       Kind = "finding"
 )

@@ -88,7 +88,7 @@ func (d *Dialogue) Write(r record.Record) error {
 		return nil
 	}
 	switch r.Kind() {
-	case record.KindTLSHandshake, record.KindCredential, record.KindFTPTransfer, record.KindSFTPTransfer, record.KindFile:
+	case record.KindTLSHandshake, record.KindCredential, record.KindFTPTransfer, record.KindSFTPTransfer:
 		t.note(h.Time, strings.ReplaceAll(string(r.Kind()), ".", " ")+": "+r.Summary())
 	}
 	return nil

@@ -43,18 +43,24 @@ func (a *app) complete(root *cobra.Command) {
 		"fail-on": severities,
 		"output":  words("table", "text", "jsonl", "csv", "eve", "zeek", "parquet"),
 		"kind":    lists(kindNames),
-		"fields":  lists(fieldNames),
-		"sort":    lists(fieldNames),
+		"fields":  lists(a.chosenFields),
+		"sort":    lists(a.chosenFields),
 		"session": a.sessions,
 	}
 	special := map[string]completion{
 		"creds --fail-on":    words("clear", "info", "notice", "warning", "error", "critical"),
 		"creds --output":     words("table", "jsonl", "csv"),
+		"creds --fields":     lists(fieldsOf(record.KindCredential)),
+		"creds --sort":       lists(fieldsOf(record.KindCredential)),
+		"findings --fields":  lists(fieldsOf(record.KindFinding)),
+		"findings --sort":    lists(fieldsOf(record.KindFinding)),
 		"findings --output":  words("text", "jsonl", "csv", "sarif", "junit"),
 		"soap --output":      words("table", "jsonl"),
+		"soap --fields":      lists(fieldsOf(record.KindSOAPCall)),
+		"soap --sort":        soapColumns,
 		"findings --explain": findingCodes,
 		"proxy --mode":       words("reverse", "socks", "http", "transparent"),
-		"proxy --tls":        words("intercept", "passthrough"),
+		"proxy --tls":        words("intercept", "passthrough", "strip", "require"),
 	}
 	for _, cmd := range append(root.Commands(), root) {
 		for flag, f := range values {
@@ -116,16 +122,39 @@ func lists(known func() []string) completion {
 	}
 }
 
-// fieldNames lists the fields of all records, each once.
-func fieldNames() []string {
-	var out []string
-	for _, r := range record.Types() {
-		for _, f := range record.FieldsOf(r) {
-			out = append(out, f.Name)
-		}
+// chosenFields lists the fields of the kinds that --kind names, or of all.
+func (a *app) chosenFields() []string {
+	var kinds []record.Kind
+	for _, k := range a.choice.kinds {
+		kinds = append(kinds, record.Kind(k))
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return fieldsOf(kinds...)()
+}
+
+// fieldsOf lists the fields of records of some kinds, or of all, each once.
+func fieldsOf(kinds ...record.Kind) func() []string {
+	return func() (out []string) {
+		for _, r := range record.Types() {
+			if len(kinds) > 0 && !slices.Contains(kinds, r.Kind()) {
+				continue
+			}
+			for _, f := range record.FieldsOf(r) {
+				if !slices.Contains(out, f.Name) {
+					out = append(out, f.Name)
+				}
+			}
+		}
+		return out
+	}
+}
+
+// soapColumns are what sniff soap sorts by: columns of its table, or with
+// --calls fields of the calls.
+func soapColumns(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+	if calls, _ := cmd.Flags().GetBool("calls"); calls {
+		return lists(fieldsOf(record.KindSOAPCall))(cmd, args, begun)
+	}
+	return lists(operationColumns)(cmd, args, begun)
 }
 
 func findingCodes(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

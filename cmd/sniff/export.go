@@ -1,13 +1,11 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"sniff/export"
-	"sniff/record"
 )
 
 func (a *app) exportCommand() *cobra.Command {
@@ -28,6 +26,12 @@ outside of DIR. What has holes is marked ".partial". The parts of a transfer
 that was resumed become one file, index.jsonl says which they were; parts that
 differ where they overlap stay apart.
 
+--where chooses what is written: what those messages, transfers, exchanges and
+calls carried for which it is true. In a session in which it is true for other
+records only (a command, a login, a finding), it chooses all that the session
+carried. Of streams, certificates and host keys it chooses those of all these
+sessions, and --session names some.
+
 --streams writes what each side of each connection sent, as it went over the
 wire. --pcap writes a capture of the sessions that --where or --session picks,
 and of those that belong to them, packet for packet as they were; -w names the
@@ -37,7 +41,8 @@ TLS (STARTTLS, AUTH TLS, CONNECT) left out, and the port of the protocol in the 
 one for TLS (a comment at the first packet names the real one).`,
 		Example: `  sniff export mail.pcap --mail --attachments -w out
   sniff export ftp.pcap --files -w out
-  sniff export --pcap --where 'kind == "smtp.message" && outcome != "accepted"' -w refused.pcapng mail.pcap
+  sniff export mail.pcap --mail -Y 'outcome == "refused"' -w out
+  sniff export --pcap --where 'kind == "smtp.message" && outcome != "delivered"' -w refused.pcapng mail.pcap
   sniff export --anonymise -w ticket.pcapng mail.pcap
   sniff export mail.pcap --certs -w out
   sniff export --decrypted --keylog keys -w plain.pcapng mail.pcap
@@ -47,23 +52,13 @@ one for TLS (a comment at the first packet names the real one).`,
 			if err := a.checkFlags(); err != nil {
 				return err
 			}
-			if knownHosts {
-				return a.exportKnownHosts(args, dir)
-			}
-			if packets || anonymous {
+			switch {
+			case knownHosts:
+				return a.exportKnownHosts(args, dir, sessions)
+			case packets || anonymous:
 				return a.exportCapture(args, dir, sessions, anonymous)
-			}
-			if decrypted {
+			case decrypted:
 				return a.exportDecrypted(args, dir, sessions)
-			}
-			if a.choice.where != "" || len(sessions) > 0 {
-				return usageError{hinted{errors.New("--where and --session pick what --pcap and --decrypted write"), "without them, read what sniff export --pcap wrote"}}
-			}
-			if dir == "" {
-				return usageError{hinted{errors.New("where to write is missing"), "name a folder with -w DIR"}}
-			}
-			if want == (export.What{}) && !streams {
-				want = export.What{Mail: true, Files: true, SOAP: true}
 			}
 			switch ascii {
 			case "received":
@@ -72,32 +67,10 @@ one for TLS (a comment at the first packet names the real one).`,
 			default:
 				return usageError{fmt.Errorf("--ascii %s: not one of received, local", ascii)}
 			}
-			store, err := export.Open(dir, want)
-			if err != nil {
-				return inputError{err}
+			if want == (export.What{LocalText: want.LocalText}) && !streams {
+				want.Mail, want.Files, want.SOAP = true, true, true
 			}
-			if want.Certificates {
-				a.shown = showTo(store)
-			}
-			if want != (export.What{}) {
-				err = errors.Join(a.analyse(args, record.SinkFunc(store.See), 0, store), store.Join())
-			}
-			if err == nil && streams {
-				err = a.exportStreams(args, store)
-			}
-			if err != nil {
-				return errors.Join(err, store.Close())
-			}
-			list, _ := store.List()
-			for _, w := range list {
-				note := w.Note()
-				if note != "" {
-					note = "  " + note
-				}
-				fmt.Fprintf(a.stdout, "%s  %s%s\n", w.SHA256, w.Path, note)
-			}
-			a.note("wrote %d files to %s", len(list), dir)
-			return store.Close()
+			return a.exportArtefacts(args, dir, sessions, want, streams)
 		},
 	}
 	a.inputFlags(cmd)
@@ -114,8 +87,8 @@ one for TLS (a comment at the first packet names the real one).`,
 	f.BoolVar(&packets, "pcap", false, "a capture of the wanted sessions, to the file -w")
 	f.BoolVar(&decrypted, "decrypted", false, "the plaintext of the sessions in which TLS can be read, as a capture, to the file -w")
 	f.BoolVar(&anonymous, "anonymise", false, "the same, with stand-ins for addresses, names, accounts and secrets")
-	f.StringSliceVar(&sessions, "session", nil, "with --pcap or --decrypted: these sessions, by the `NUMBER` that sniff read prints, or by id")
-	f.StringVarP(&a.choice.where, "where", "Y", "", "with --pcap or --decrypted: the sessions of records for which this `EXPR` is true")
+	f.StringSliceVar(&sessions, "session", nil, "only of these sessions, by the `NUMBER` that sniff read prints, or by id")
+	f.StringVarP(&a.choice.where, "where", "Y", "", "only what records carried for which this `EXPR` over their fields is true, or else their sessions, such as 'kind == \"smtp.message\" && outcome != \"delivered\"'")
 	f.BoolVar(&knownHosts, "known-hosts", false, "only the SSH host keys seen, as lines of known_hosts, on standard output or to the file -w")
 	return cmd
 }

@@ -8,10 +8,8 @@ import (
 	"strconv"
 
 	"sniff/capture"
-	"sniff/dissect"
 	"sniff/export"
 	"sniff/export/anonymise"
-	"sniff/flow"
 	"sniff/record"
 )
 
@@ -22,13 +20,10 @@ func (a *app) exportCapture(files []string, path string, sessions []string, anon
 	if path == "" {
 		return usageError{hinted{errors.New("where to write is missing"), "name a file with -w out.pcapng"}}
 	}
-	if slices.Contains(files, "-") {
-		return usageError{hinted{errors.New("standard input can be read only once, and --pcap reads the capture again"), "write it to a file first"}}
-	}
-	if err := a.choice.prepare(); err != nil {
+	choice, err := a.newChoice(files, sessions, "--pcap reads")
+	if err != nil {
 		return err
 	}
-	choice := &export.Choice{Want: a.wanted(sessions)}
 	var hide *anonymise.Anonymiser
 	var sink record.Sink = choice
 	if anonymous {
@@ -36,14 +31,14 @@ func (a *app) exportCapture(files []string, path string, sessions []string, anon
 		sink = both{choice, hide}
 	}
 	if err := a.analyse(files, sink, 0, nil); err != nil {
+		return tooMany(err)
+	}
+	wanted, all, err := counted(choice)
+	if err != nil {
 		return err
 	}
-	wanted, all := choice.Sessions()
-	if wanted == 0 {
-		return usageError{hinted{fmt.Errorf("none of %d sessions is wanted; nothing was written", all), "sniff read lists the sessions"}}
-	}
 	set := &export.Packets{}
-	err := a.again(files, func(r *capture.Reader) (err error) {
+	err = a.again(files, func(r *capture.Reader) (err error) {
 		set, err = choice.Packets(r)
 		return err
 	})
@@ -121,20 +116,4 @@ func (a *app) wanted(sessions []string) func(record.Record) (bool, error) {
 		}
 		return a.choice.take(r)
 	}
-}
-
-// exportStreams takes the input through an engine that writes what each side
-// sent and reads nothing of it.
-func (a *app) exportStreams(files []string, store *export.Dir) error {
-	reader, err := a.open(files, capture.Options{Filter: a.filter, CheckChecksums: a.checkChecksums})
-	if err != nil {
-		return err
-	}
-	defer reader.Close()
-	engine := flow.New(flow.Config{
-		Protocols: []dissect.Protocol{store.Streams()},
-		TLS:       store.StreamsTLS(),
-		Sink:      record.SinkFunc(func(record.Record) error { return nil }),
-	})
-	return errors.Join(a.pump(reader, engine), engine.Close())
 }

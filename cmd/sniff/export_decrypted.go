@@ -23,19 +23,16 @@ func (a *app) exportDecrypted(files []string, path string, sessions []string) er
 	if path == "" {
 		return usageError{hinted{errors.New("where to write is missing"), "name a file with -w out.pcapng"}}
 	}
-	if slices.Contains(files, "-") {
-		return usageError{hinted{errors.New("standard input can be read only once, and --decrypted reads the capture again"), "write it to a file first"}}
-	}
-	if err := a.choice.prepare(); err != nil {
+	chosen, err := a.newChoice(files, sessions, "--decrypted reads")
+	if err != nil {
 		return err
 	}
-	chosen := &export.Choice{Want: a.wanted(sessions)}
 	read := &export.Choice{Want: func(r record.Record) (bool, error) {
 		s, ok := r.(*record.Session)
 		return ok && s.TLS == "read", nil
 	}}
 	if err := a.analyse(files, both{chosen, read}, 0, nil); err != nil {
-		return err
+		return tooMany(err)
 	}
 	chosen.Sessions()
 	decrypted, all := read.Sessions()

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"math/bits"
 	"slices"
 	"strings"
 	"time"
 
+	"sniff/query"
 	"sniff/record"
 	"sniff/render"
 )
@@ -18,7 +18,11 @@ import (
 // callStatistics is a sink that counts calls by endpoint and operation, in
 // bounded memory.
 type callStatistics struct {
-	rows map[operationKey]*operationRow
+	rows  map[operationKey]*operationRow
+	order func(a, b *operationRow) int      // nil: as sorted says
+	take  func(record.Record) (bool, error) // which calls are counted; nil: all
+	limit int                               // of the rows shown; 0: all
+	seen  int                               // calls, counted or not
 }
 
 type operationKey struct{ endpoint, operation string }
@@ -43,6 +47,12 @@ func (s *callStatistics) Write(r record.Record) error {
 	c, ok := r.(*record.SOAPCall)
 	if !ok {
 		return nil
+	}
+	s.seen++
+	if s.take != nil {
+		if yes, err := s.take(r); err != nil || !yes {
+			return err
+		}
 	}
 	k := operationKey{c.Endpoint, c.Name()}
 	if k.endpoint == "" {
@@ -89,23 +99,94 @@ func callSizes(c *record.SOAPCall) (sent, received int64) {
 	return sent, received
 }
 
-// sorted returns the rows by endpoint, the operations that took the most time
-// in all first.
+// operationColumn is a number that operations can be ordered by, beside their
+// names.
+type operationColumn struct {
+	name string
+	of   func(*operationRow) int64
+}
+
+func latencyColumn(name string, q float64) operationColumn {
+	return operationColumn{name, func(r *operationRow) int64 {
+		if r.latency.n == 0 {
+			return -1
+		}
+		return int64(r.latency.quantile(q))
+	}}
+}
+
+var operationNumbers = [...]operationColumn{
+	{"calls", func(r *operationRow) int64 { return int64(r.calls) }},
+	{"faults", func(r *operationRow) int64 { return int64(r.faults) }},
+	{"failed", func(r *operationRow) int64 { return int64(r.failed) }},
+	{"one_way", func(r *operationRow) int64 { return int64(r.oneWay) }},
+	{"sent", func(r *operationRow) int64 { return r.sent }},
+	{"received", func(r *operationRow) int64 { return r.received }},
+	latencyColumn("min", 0), latencyColumn("median", 0.5), latencyColumn("p95", 0.95), latencyColumn("p99", 0.99), latencyColumn("max", 1),
+}
+
+func operationColumns() []string {
+	out := []string{"operation", "endpoint"}
+	for _, c := range operationNumbers {
+		out = append(out, c.name)
+	}
+	return out
+}
+
+// orderBy makes the rows stand in the order of a column; "-" in front of it
+// turns that around.
+func (s *callStatistics) orderBy(column string) error {
+	name, down := strings.CutPrefix(column, "-")
+	var order func(a, b *operationRow) int
+	switch name {
+	case "operation":
+		order = func(a, b *operationRow) int { return strings.Compare(a.operation, b.operation) }
+	case "endpoint":
+		order = func(a, b *operationRow) int { return strings.Compare(a.endpoint, b.endpoint) }
+	}
+	for _, c := range operationNumbers {
+		if c.name == name {
+			order = func(a, b *operationRow) int { return cmp.Compare(c.of(a), c.of(b)) }
+		}
+	}
+	if order == nil {
+		hint := "operations are ordered by " + strings.Join(operationColumns(), ", ") + "; with --calls, calls by their fields"
+		if near := query.Nearest(name, operationColumns()); near != "" {
+			hint = "did you mean " + near + "? " + hint
+		}
+		return usageError{hinted{fmt.Errorf("--sort: operations have no column %q", name), hint}}
+	}
+	s.order = order
+	if down {
+		s.order = func(a, b *operationRow) int { return order(b, a) }
+	}
+	return nil
+}
+
+// sorted returns the rows as orderBy says, the first limit of them, and
+// without it by endpoint, the operations that took the most time in all first.
 func (s *callStatistics) sorted() []*operationRow {
 	rows := make([]*operationRow, 0, len(s.rows))
 	for _, r := range s.rows {
 		rows = append(rows, r)
 	}
 	slices.SortFunc(rows, func(a, b *operationRow) int {
-		return cmp.Or(strings.Compare(a.endpoint, b.endpoint), cmp.Compare(b.latency.sum, a.latency.sum), strings.Compare(a.operation, b.operation))
+		order := 0
+		if s.order != nil {
+			order = s.order(a, b)
+		}
+		return cmp.Or(order, strings.Compare(a.endpoint, b.endpoint), cmp.Compare(b.latency.sum, a.latency.sum), strings.Compare(a.operation, b.operation))
 	})
+	if s.limit > 0 && len(rows) > s.limit {
+		rows = rows[:s.limit]
+	}
 	return rows
 }
 
 func (s *callStatistics) writeTable(w io.Writer, style render.Style) error {
 	rows := s.sorted()
 	if len(rows) == 0 {
-		_, err := fmt.Fprintln(w, "no calls seen")
+		_, err := fmt.Fprintln(w, noCalls(s.seen))
 		return err
 	}
 	low, high := time.Duration(math.MaxInt64), time.Duration(0)
@@ -179,126 +260,4 @@ func (s *callStatistics) writeJSON(w io.Writer) error {
 		}
 	}
 	return nil
-}
-
-// histogram counts times in buckets of equal ratio: 16 to each power of two of
-// microseconds, so that the middle of one is right to 3 %.
-type histogram struct {
-	counts   []uint32
-	n        uint64
-	sum      time.Duration
-	min, max time.Duration
-}
-
-// subBuckets is how many buckets there are to a power of two.
-const subBuckets = 16
-
-func (h *histogram) add(d time.Duration) {
-	if h.n == 0 || d < h.min {
-		h.min = d
-	}
-	h.max = max(h.max, d)
-	h.n++
-	h.sum += d
-	i := bucketOf(d)
-	for len(h.counts) <= i {
-		h.counts = append(h.counts, 0)
-	}
-	h.counts[i]++
-}
-
-// bucketOf returns the bucket of a time: microseconds below 16 have one each.
-func bucketOf(d time.Duration) int {
-	us := uint64(max(d.Microseconds(), 0))
-	if us < subBuckets {
-		return int(us)
-	}
-	shift := bits.Len64(us) - 5
-	return (shift+1)*subBuckets + int(us>>shift) - subBuckets
-}
-
-// bucketStart returns the least time of a bucket.
-func bucketStart(i int) time.Duration {
-	if i < subBuckets {
-		return time.Duration(i) * time.Microsecond
-	}
-	shift := i/subBuckets - 1
-	return time.Duration(uint64(subBuckets+i%subBuckets)<<shift) * time.Microsecond
-}
-
-// quantile returns the time that a share q of all does not exceed.
-func (h *histogram) quantile(q float64) time.Duration {
-	switch {
-	case h.n == 0:
-		return 0
-	case q <= 0:
-		return h.min
-	case q >= 1:
-		return h.max
-	}
-	rank := uint64(math.Ceil(q * float64(h.n)))
-	if rank == h.n {
-		return h.max
-	}
-	var seen uint64
-	for i, c := range h.counts {
-		if seen += uint64(c); seen >= rank {
-			middle := (bucketStart(i) + bucketStart(i+1)) / 2
-			return min(max(middle, h.min), h.max)
-		}
-	}
-	return h.max
-}
-
-func (h *histogram) text(q float64) string {
-	if h.n == 0 {
-		return "-"
-	}
-	return record.Seconds(h.quantile(q)).String()
-}
-
-// octaves returns the counts by powers of two of microseconds.
-func (h *histogram) octaves() []bucketedJSON {
-	var out []bucketedJSON
-	for from := 0; from < len(h.counts); from += subBuckets {
-		var n uint64
-		for _, c := range h.counts[from:min(from+subBuckets, len(h.counts))] {
-			n += uint64(c)
-		}
-		if n > 0 {
-			out = append(out, bucketedJSON{record.Seconds(bucketStart(from + subBuckets)), n})
-		}
-	}
-	return out
-}
-
-// spreadWidth is how many characters a spread has.
-const spreadWidth = 16
-
-// spread draws the histogram between two times, on a logarithmic scale.
-func (h *histogram) spread(low, high time.Duration) string {
-	if h.n == 0 {
-		return ""
-	}
-	width := math.Log(float64(high)/float64(low)) + 1e-9
-	var columns [spreadWidth]uint64
-	var most uint64
-	for i, c := range h.counts {
-		if c == 0 {
-			continue
-		}
-		middle := float64(min(max((bucketStart(i)+bucketStart(i+1))/2, low), high))
-		at := min(int(math.Log(middle/float64(low))/width*spreadWidth), spreadWidth-1)
-		columns[at] += uint64(c)
-		most = max(most, columns[at])
-	}
-	bars := [...]rune{'▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'}
-	out := make([]rune, spreadWidth)
-	for i, c := range columns {
-		out[i] = '·'
-		if c > 0 {
-			out[i] = bars[(c*uint64(len(bars))-1)/most]
-		}
-	}
-	return string(out)
 }

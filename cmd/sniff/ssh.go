@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 
@@ -10,6 +12,7 @@ import (
 
 	"sniff/diagnose"
 	"sniff/dissect/ssh"
+	"sniff/export"
 	"sniff/record"
 )
 
@@ -67,13 +70,14 @@ func (a *app) families() ([]diagnose.Family, error) {
 	return families, nil
 }
 
-// knownHostsList is a sink that keeps the host keys it sees, each once.
-type knownHostsList struct{ lines []string }
+// knownHostsList is a sink that keeps the host keys it sees, each once, and by
+// whom.
+type knownHostsList struct{ shown map[string][]string } // line to sessions
 
 func (l *knownHostsList) Write(r record.Record) error {
 	if h, ok := r.(*record.SSHHandshake); ok {
-		if line := diagnose.KnownHostsLine(h); line != "" && !slices.Contains(l.lines, line) {
-			l.lines = append(l.lines, line)
+		if line := diagnose.KnownHostsLine(h); line != "" {
+			l.shown[line] = append(l.shown[line], h.Session)
 		}
 	}
 	return nil
@@ -81,28 +85,49 @@ func (l *knownHostsList) Write(r record.Record) error {
 
 func (*knownHostsList) Close() error { return nil }
 
-// exportKnownHosts prints the host keys of the captures as known_hosts lines,
-// or writes them to file, which must not exist.
-func (a *app) exportKnownHosts(files []string, file string) error {
-	list := &knownHostsList{}
-	if err := a.analyse(files, list, 0, nil); err != nil {
+// of returns the lines of the wanted sessions, in order.
+func (l *knownHostsList) of(choice *export.Choice) (lines []string) {
+	for line, sessions := range l.shown {
+		if slices.ContainsFunc(sessions, choice.Wanted) {
+			lines = append(lines, line)
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// exportKnownHosts prints the host keys of the wanted sessions as known_hosts
+// lines, or writes them to file, which must not exist.
+func (a *app) exportKnownHosts(files []string, file string, sessions []string) error {
+	if err := a.choice.prepare(); err != nil {
 		return err
 	}
-	slices.Sort(list.lines)
+	choice := &export.Choice{Want: a.wanted(sessions)}
+	list := &knownHostsList{shown: map[string][]string{}}
+	if err := a.analyse(files, both{choice, list}, 0, nil); err != nil {
+		return tooMany(err)
+	}
+	if _, all, err := counted(choice); err != nil && all > 0 {
+		return err
+	}
+	lines := list.of(choice)
 	out := io.Writer(a.stdout)
 	if file != "" {
 		f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if errors.Is(err, fs.ErrExist) {
+			return usageError{hinted{fmt.Errorf("%s exists already", file), "name another file; nothing is overwritten"}}
+		}
 		if err != nil {
 			return inputError{err}
 		}
 		defer f.Close()
 		out = f
 	}
-	for _, line := range list.lines {
+	for _, line := range lines {
 		if _, err := fmt.Fprintln(out, line); err != nil {
 			return fmt.Errorf("writing known hosts: %w", err)
 		}
 	}
-	a.note("%d host keys", len(list.lines))
+	a.note("%d host keys", len(lines))
 	return nil
 }

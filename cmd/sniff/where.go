@@ -27,37 +27,6 @@ type choice struct {
 func (a *app) choiceFlags(cmd *cobra.Command) {
 	a.listFlags(cmd, "records (table and text: sessions with a record)")
 	cmd.Flags().StringSliceVar(&a.choice.kinds, "kind", nil, "only records of this `KIND`, such as smtp.message; several with commas")
-	completes(cmd, "kind", func() []string { return kindNames() })
-}
-
-// completes offers words for the value of a flag to the shell. A value may be
-// a list with commas, whose last word is completed.
-func completes(cmd *cobra.Command, flag string, words func() []string) {
-	// The flag was defined just before, so this cannot fail.
-	_ = cmd.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-		before := typed[:strings.LastIndexByte(typed, ',')+1]
-		var out []string
-		for _, w := range words() {
-			out = append(out, before+w)
-		}
-		return out, cobra.ShellCompDirectiveNoFileComp
-	})
-}
-
-// fieldNames are the fields of the chosen kinds, or of all.
-func (a *app) fieldNames() []string {
-	var out []string
-	for _, r := range record.Types() {
-		if len(a.choice.kinds) > 0 && !slices.Contains(a.choice.kinds, string(r.Kind())) {
-			continue
-		}
-		for _, f := range record.FieldsOf(r) {
-			if !slices.Contains(out, f.Name) {
-				out = append(out, f.Name)
-			}
-		}
-	}
-	return out
 }
 
 // pickFlags are those of them that every command over records has.
@@ -66,15 +35,12 @@ func (a *app) pickFlags(cmd *cobra.Command, what string) {
 	f.StringVarP(&a.choice.where, "where", "Y", "", "only "+what+" for which this `EXPR` over their fields is true, such as 'protocol == \"smtp\" && cidr(client, \"10.0.0.0/8\")'")
 	f.StringVar(&a.choice.sort, "sort", "", "order them by this `FIELD`; -FIELD: the largest first")
 	f.IntVar(&a.choice.limit, "limit", 0, "show the first `N` only")
-	completes(cmd, "sort", a.fieldNames)
 }
 
 // listFlags are those of a list of records.
 func (a *app) listFlags(cmd *cobra.Command, what string) {
 	a.pickFlags(cmd, what)
-	f := cmd.Flags()
-	f.StringVar(&a.shape.fields, "fields", "", "columns of csv and parquet, or members of jsonl: a `LIST` of fields with commas, such as time,client,code")
-	completes(cmd, "fields", a.fieldNames)
+	cmd.Flags().StringVar(&a.shape.fields, "fields", "", "columns of csv and parquet, or members of jsonl: a `LIST` of fields with commas, such as time,client,code")
 }
 
 // prepare checks and compiles the choice.
