@@ -20,8 +20,9 @@ type Config struct {
 	URLs bool
 	// Store takes copies of what is read; nil for none.
 	Store Store
-	// Workers is how many goroutines decode and digest; 0 means one less than
-	// there are CPUs, but at least one. Below 0 the carrier's goroutine does
+	// Workers is how many goroutines decode and digest; 0 means as many as
+	// there are CPUs: with one less, a CPU would be idle while the carrier and
+	// whoever takes the results both wait for the same body. Below 0 the carrier's goroutine does
 	// all the work itself. It has no influence on results.
 	Workers int
 
@@ -112,7 +113,7 @@ func New(config Config) *Reader {
 	config.Limits = config.Limits.withDefaults()
 	n := config.Workers
 	if n == 0 {
-		n = max(1, runtime.GOMAXPROCS(0)-1)
+		n = runtime.GOMAXPROCS(0)
 	}
 	r := &Reader{
 		config: config,
