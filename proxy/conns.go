@@ -1,10 +1,12 @@
 package proxy
 
 import (
+	"bytes"
 	"crypto/tls"
 	"encoding/binary"
 	"io"
 	"net"
+	"time"
 
 	"sniff/dissect"
 )
@@ -90,11 +92,16 @@ func (c *prefixed) CloseWrite() error { closeWrite(c.Conn); return nil }
 // beyond the current one, so that what follows the end of TLS is left on it.
 type records struct {
 	net.Conn
-	head  [5]byte
-	got   int  // bytes of head that were read
-	left  int  // bytes of the record's body that were not
-	clear bool // TLS has ended
+	mayEnd func() bool // whether plaintext may follow without a word
+	head   [5]byte
+	got    int  // bytes of head that were read
+	left   int  // bytes of the record's body that were not
+	unsaid bool // TLS has ended without its close_notify
+	clear  bool // TLS has ended
 }
+
+// firstType and lastType are the types that a record of TLS can have.
+const firstType, lastType = 0x14, 0x17
 
 func (c *records) Read(b []byte) (int, error) {
 	if c.clear {
@@ -106,6 +113,11 @@ func (c *records) Read(b []byte) (int, error) {
 		return n, err
 	}
 	n, err := c.Conn.Read(b[:min(len(b), len(c.head)-c.got)])
+	if n > 0 && c.got == 0 && (b[0] < firstType || b[0] > lastType) && c.mayEnd() {
+		c.Conn = &prefixed{Conn: c.Conn, prefix: bytes.Clone(b[:n])}
+		c.unsaid = true
+		return 0, io.EOF
+	}
 	c.got += copy(c.head[c.got:], b[:n])
 	if c.got == len(c.head) {
 		c.got, c.left = 0, int(binary.BigEndian.Uint16(c.head[3:]))
@@ -124,24 +136,32 @@ func (r *relay) mayClear() bool {
 	return r.sess.Protocol() == "ftp" || r.conn.TLS && r.conn.Server.Port() == implicitFTPS
 }
 
-// downgrade goes on in the clear behind the end of TLS in one direction, if
-// that was agreed on. The other direction follows when its end comes.
-func (r *relay) downgrade(p *pump) bool {
+func (r *relay) mayEnd() bool {
 	r.mu.Lock()
-	clearing := r.clearing
-	r.mu.Unlock()
+	defer r.mu.Unlock()
+	return r.clearing
+}
+
+// downgrade goes on in the clear behind the end of TLS in one direction, if
+// that was agreed on. The other direction follows when its end comes. Some
+// clients end TLS without saying so, and servers read on in the clear at once:
+// what was not said is not passed on.
+func (r *relay) downgrade(p *pump) bool {
 	src, ok := p.source().(*tls.Conn)
 	dst, ok2 := p.sink().(*tls.Conn)
-	if !clearing || !ok || !ok2 {
+	if !ok || !ok2 || !r.mayEnd() {
 		return false
 	}
 	rec, ok := src.NetConn().(*records)
 	if !ok {
 		return false
 	}
-	closeWrite(dst)
+	if !rec.unsaid {
+		closeWrite(dst)
+	}
 	rec.clear = true
 	from, to := net.Conn(rec), dst.NetConn()
+	_ = to.SetWriteDeadline(time.Time{}) // crypto/tls lets nothing be written behind its end
 	p.src.Store(&from)
 	p.dst.Store(&to)
 	if r.tap != nil && p.dir == dissect.ClientToServer {

@@ -61,17 +61,23 @@ func ftpHome(t *testing.T, big []byte) string {
 	return root
 }
 
+func passwordHash(t *testing.T) []byte {
+	t.Helper()
+	hash, err := exec.Command("openssl", "passwd", "-6", ftpPassword).Output()
+	if err != nil {
+		t.Skipf("openssl: %v", err)
+	}
+	return bytes.TrimSpace(hash)
+}
+
 // proftpd runs one with TLS as it comes: data connections must resume the
 // session of their control connection.
 func proftpd(t *testing.T, both, root string, more ...string) string {
 	t.Helper()
 	path, libraries := peers(t, "proftpd")
-	hash, err := exec.Command("openssl", "passwd", "-6", ftpPassword).Output()
-	if err != nil {
-		t.Skipf("openssl: %v", err)
-	}
+	hash := passwordHash(t)
 	dir := t.TempDir()
-	passwd := write(t, dir+"/passwd", fmt.Appendf(nil, "%s:%s:2001:2001::%s:/bin/sh\n", ftpAccount, bytes.TrimSpace(hash), root))
+	passwd := write(t, dir+"/passwd", fmt.Appendf(nil, "%s:%s:2001:2001::%s:/bin/sh\n", ftpAccount, hash, root))
 	if err := os.Chmod(passwd, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -97,10 +103,10 @@ func pureFTPd(t *testing.T, both, root string) string {
 	t.Helper()
 	path, libraries := peers(t, "pure-ftpd")
 	dir := t.TempDir()
-	pw := exec.Command(filepath.Join(filepath.Dir(filepath.Dir(path)), "bin/pure-pw"), "useradd", ftpAccount, "-u", "2001", "-g", "2001", "-d", root,
-		"-f", dir+"/passwd", "-F", dir+"/pdb", "-m")
+	// pure-pw's own hashes are made to take long.
+	passwd := write(t, dir+"/passwd", fmt.Appendf(nil, "%s:%s:2001:2001::%s/./::::::::::::\n", ftpAccount, passwordHash(t), root))
+	pw := exec.Command(filepath.Join(filepath.Dir(filepath.Dir(path)), "bin/pure-pw"), "mkdb", dir+"/pdb", "-f", passwd)
 	pw.Env = append(os.Environ(), "LD_LIBRARY_PATH="+libraries)
-	pw.Stdin = strings.NewReader(ftpPassword + "\n" + ftpPassword + "\n")
 	if out, err := pw.CombinedOutput(); err != nil {
 		t.Fatalf("pure-pw: %v: %s", err, out)
 	}
@@ -204,6 +210,12 @@ func TestFTPServers(t *testing.T) {
 			}
 		})
 		for name, args := range ftpFetches(proxied, trust) {
+			switch s.name + " " + name {
+			case "pure-ftpd curl CCC passive": // either waits for the other to end TLS
+				continue
+			case "proftpd lftp CCC": // the server may take the end of TLS for a command
+				continue
+			}
 			out := filepath.Join(dir, s.name+" "+name)
 			tasks = append(tasks, func() {
 				for i, a := range args {
@@ -255,6 +267,9 @@ func ftpFetches(addr, trust string) map[string][]string {
 	return map[string][]string{
 		"curl FTPS 1.2":    curl("--ssl-reqd --tls-max 1.2"),
 		"curl FTPS 1.3":    curl("--ssl-reqd --tlsv1.3"),
+		"curl CCC":         curl("--ssl-reqd --tls-max 1.2 --ftp-ssl-ccc --ftp-ssl-ccc-mode active"),
+		"curl CCC passive": curl("--ssl-reqd --ftp-ssl-ccc --ftp-ssl-ccc-mode passive"),
+		"lftp CCC":         lftp("set ftp:ssl-force yes; set ftp:ssl-protect-data yes; set ftp:ssl-use-ccc yes"),
 		"lftp FTPS":        lftp("set ftp:ssl-force yes; set ftp:ssl-protect-data yes"),
 		"lftp FTPS active": lftp("set ftp:ssl-force yes; set ftp:ssl-protect-data yes; set ftp:passive-mode no"),
 		"tnftp":            {"printf", `'open localhost ` + port + `\nuser ` + ftpAccount + " " + ftpPassword + `\nbinary\nget big.bin "%s"\nls\nget big.bin "%s"\nquit\n'`, "OUT", "OUT", "|", "tnftp", "-n", "-4"},

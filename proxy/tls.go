@@ -137,7 +137,7 @@ func (r *relay) underTLS(p *pump) net.Conn {
 	p.pending, p.behind, p.rewrites = nil, nil, nil
 	var c net.Conn = &prefixed{Conn: p.source(), prefix: prefix, shaking: p.dir == dissect.ClientToServer && r.control == nil}
 	if r.mayClear() {
-		c = &records{Conn: c}
+		c = &records{Conn: c, mayEnd: r.mayEnd}
 	}
 	return c
 }

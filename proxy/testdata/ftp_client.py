@@ -18,7 +18,7 @@ class Secure(ftplib.FTP_TLS):
 
     def implicit(self, host, port):
         self.host, self.port = host, port
-        raw = socket.create_connection((host, port), 20)
+        raw = socket.create_connection((host, port), 50)
         self.af = raw.family
         self.sock = self.context.wrap_socket(raw, server_hostname="localhost")
         self.file = self.sock.makefile("r", encoding=self.encoding)
@@ -39,13 +39,13 @@ class Secure(ftplib.FTP_TLS):
 
 
 if secure == "plain":
-    f = ftplib.FTP(timeout=20)
+    f = ftplib.FTP(timeout=50)
     f.connect(host, int(port))
     f.login(user, password)
 else:
     ctx = ssl.create_default_context(cafile=cafile)
     ctx.maximum_version = ctx.minimum_version = getattr(ssl.TLSVersion, "TLSv" + version.replace(".", "_"))
-    f = Secure(context=ctx, timeout=20)
+    f = Secure(context=ctx, timeout=50)
     if secure == "implicit":
         f.implicit(host, int(port))
         print(ftplib.FTP.login(f, user, password))
