@@ -109,6 +109,7 @@ type TLSCertificate struct {
 	CA         bool      `json:"ca,omitempty" doc:"it may sign certificates"`
 	SelfSigned bool      `json:"self_signed,omitempty" doc:"issuer and subject are the same and the signature is by its own key"`
 	SHA256     string    `json:"sha256" doc:"fingerprint: SHA-256 of the certificate, hexadecimal"`
+	SHA1       string    `json:"sha1" doc:"SHA-1 of it, hexadecimal, by which older tools name certificates"`
 	Size       int       `json:"size" doc:"size, bytes"`
 	Problem    string    `json:"problem,omitempty" doc:"why it could not be read"`
 }

@@ -54,6 +54,7 @@ type eveEvent struct {
 	DestPort    uint16  `json:"dest_port"`
 	Proto       string  `json:"proto"`
 	IPVersion   int     `json:"ip_v"`
+	PktSrc      string  `json:"pkt_src,omitempty"`
 	CommunityID string  `json:"community_id,omitempty"`
 	TxID        *int    `json:"tx_id,omitempty"`
 
@@ -144,7 +145,7 @@ func (e *EVE) Close() error { return e.lines.flush() }
 func (e *EVE) event(kind string, h *record.Header, at time.Time) *eveEvent {
 	v := &eveEvent{
 		Timestamp: eveTime(at), FlowID: flowID(h.Session), PcapCnt: h.Packet, Type: kind,
-		Proto: "TCP", CommunityID: h.CommunityID,
+		Proto: "TCP", PktSrc: "wire/pcap", CommunityID: h.CommunityID,
 	}
 	v.between(h.Client, h.Server)
 	return v

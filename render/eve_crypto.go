@@ -63,24 +63,43 @@ func sshSide(id *record.SSHIdentification, hassh *eveHash) *eveSSHSide {
 	return s
 }
 
-// eveTLS is a handshake. The fingerprint is missing: Suricata's is a SHA-1 of
-// the certificate, and sniff keeps the SHA-256.
+// eveTLS is a handshake.
 type eveTLS struct {
+	eveCertificate
+	Client      *eveCertificate `json:"client,omitempty"`
+	Resumed     bool            `json:"session_resumed,omitempty"`
+	SNI         string          `json:"sni,omitempty"`
+	Version     string          `json:"version"`
+	From        string          `json:"from_proto,omitempty"`
+	JA3         *eveHash        `json:"ja3,omitempty"`
+	JA3S        *eveHash        `json:"ja3s,omitempty"`
+	JA4         string          `json:"ja4,omitempty"`
+	ClientALPNs []string        `json:"client_alpns,omitempty"`
+	ServerALPNs []string        `json:"server_alpns,omitempty"`
+}
+
+// eveCertificate is what stands in the event itself for the server's
+// certificate, and under client for the client's.
+type eveCertificate struct {
 	Subject     string   `json:"subject,omitempty"`
 	Issuer      string   `json:"issuerdn,omitempty"`
 	Names       []string `json:"subjectaltname,omitempty"`
 	Serial      string   `json:"serial,omitempty"`
-	Resumed     bool     `json:"session_resumed,omitempty"`
-	SNI         string   `json:"sni,omitempty"`
-	Version     string   `json:"version"`
+	Fingerprint string   `json:"fingerprint,omitempty"`
 	NotBefore   string   `json:"notbefore,omitempty"`
 	NotAfter    string   `json:"notafter,omitempty"`
-	From        string   `json:"from_proto,omitempty"`
-	JA3         *eveHash `json:"ja3,omitempty"`
-	JA3S        *eveHash `json:"ja3s,omitempty"`
-	JA4         string   `json:"ja4,omitempty"`
-	ClientALPNs []string `json:"client_alpns,omitempty"`
-	ServerALPNs []string `json:"server_alpns,omitempty"`
+}
+
+func eveCertificateOf(c *record.TLSCertificate) eveCertificate {
+	x := eveCertificate{
+		Subject: distinguished(c.Subject), Issuer: distinguished(c.Issuer), Names: c.Names,
+		Serial: strings.ToUpper(pairs(c.Serial)), Fingerprint: strings.ToLower(pairs(c.SHA1)),
+	}
+	// Suricata's times of certificates have years of four digits up to 2999.
+	if !c.NotAfter.IsZero() && c.NotAfter.Year() < 3000 && c.NotBefore.Year() >= 1000 {
+		x.NotBefore, x.NotAfter = certTime(c.NotBefore), certTime(c.NotAfter)
+	}
+	return x
 }
 
 // tls writes the tls event.
@@ -101,11 +120,11 @@ func (e *EVE) tls(h *record.TLSHandshake) error {
 		t.ServerALPNs = h.Server.ALPN
 	}
 	if c := h.Leaf(); c != nil {
-		t.Subject, t.Issuer, t.Names, t.Serial = distinguished(c.Subject), distinguished(c.Issuer), c.Names, pairs(c.Serial)
-		// Suricata's times of certificates have years of four digits up to 2999.
-		if !c.NotAfter.IsZero() && c.NotAfter.Year() < 3000 && c.NotBefore.Year() >= 1000 {
-			t.NotBefore, t.NotAfter = certTime(c.NotBefore), certTime(c.NotAfter)
-		}
+		t.eveCertificate = eveCertificateOf(c)
+	}
+	if len(h.ClientCertificates) > 0 {
+		c := eveCertificateOf(&h.ClientCertificates[0])
+		t.Client = &c
 	}
 	v := e.event("tls", &h.Header, h.Time.Add(h.Took.Duration()))
 	v.TLS = t
@@ -149,9 +168,8 @@ func distinguished(name string) string {
 	return strings.Join(parts, ", ")
 }
 
-// pairs writes a hexadecimal number as AB:CD:EF.
+// pairs writes a hexadecimal number as ab:cd:ef.
 func pairs(hex string) string {
-	hex = strings.ToUpper(hex)
 	if len(hex)%2 == 1 {
 		hex = "0" + hex
 	}

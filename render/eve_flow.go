@@ -46,7 +46,7 @@ type eveTCP struct {
 func (e *EVE) session(f *eveFlow, s *record.Session) error {
 	end := s.Time.Add(s.Duration.Duration())
 	v := e.event("flow", &s.Header, end)
-	v.PcapCnt, v.InIface = 0, s.Via
+	v.PcapCnt, v.PktSrc, v.InIface = 0, "", s.Via // there is no packet that it is about
 	v.AppProto = eveProto(s.Protocol)
 	if s.Protocol == "" && s.ClientSide.Bytes+s.ServerSide.Bytes == 0 {
 		v.AppProto = ""

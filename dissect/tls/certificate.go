@@ -8,6 +8,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
+	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
@@ -152,8 +153,8 @@ func readChain(ders [][]byte) ([]record.TLSCertificate, []*x509.Certificate) {
 }
 
 func readCertificate(der []byte) (*x509.Certificate, record.TLSCertificate) {
-	sum := sha256.Sum256(der)
-	r := record.TLSCertificate{SHA256: hex.EncodeToString(sum[:]), Size: len(der)}
+	sum, old := sha256.Sum256(der), sha1.Sum(der)
+	r := record.TLSCertificate{SHA256: hex.EncodeToString(sum[:]), SHA1: hex.EncodeToString(old[:]), Size: len(der)}
 	c, err := x509.ParseCertificate(bytes.Clone(der))
 	if err != nil {
 		r.Problem = err.Error()
