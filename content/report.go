@@ -122,7 +122,7 @@ func readGroup(report *record.Report, fields []field) {
 		case "remote-mta":
 			rcpt.RemoteMTA = typed
 		case "diagnostic-code":
-			rcpt.Diagnostic = typed
+			rcpt.Diagnostic = strings.Join(strings.Fields(typed), " ")
 			rcpt.Code = replyCode(typed)
 		case "last-attempt-date":
 			rcpt.Attempted = text

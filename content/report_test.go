@@ -52,7 +52,7 @@ func TestBounce(t *testing.T) {
 	bob, carol := r.Recipients[0], r.Recipients[1]
 	if bob.Recipient != "bob@example.net" || bob.Action != "failed" || bob.Status != "5.1.1" ||
 		bob.RemoteMTA != "mx.example.net" || bob.Code != 550 ||
-		bob.Diagnostic != "550 5.1.1 <bob@example.net>: Recipient address    rejected: User unknown" {
+		bob.Diagnostic != "550 5.1.1 <bob@example.net>: Recipient address rejected: User unknown" {
 		t.Errorf("bob %+v", bob)
 	}
 	if carol.Status != "4.4.1" || carol.Code != 0 || carol.Action != "delayed" {

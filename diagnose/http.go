@@ -33,6 +33,12 @@ func httpCodes() []Info {
 			Reference:   "RFC 9112, section 9.5",
 		},
 		{
+			Code: "http.not_http", Severity: record.SeverityError,
+			Explanation: "What came back is no HTTP response: the port belongs to another service, or something between the two answers in the server's place.",
+			Advice:      "Check host and port in the client's configuration. A reply with 220 is a mail or FTP server's.",
+			Reference:   "RFC 9112, section 4",
+		},
+		{
 			Code: "http.response_cut", Severity: record.SeverityError,
 			Explanation: "The response ends before the length that it announced, or without the last chunk. The client has only a part.",
 			Advice:      "Look for a crash of the server while it was writing, and for timeouts and size limits of proxies on the way.",
@@ -64,6 +70,7 @@ const slowAnswer = record.Seconds(5e9)
 
 type httpObserver struct {
 	unanswered []*record.HTTPExchange // the first few
+	strange    *record.Anomaly        // the first answer that is no HTTP
 	tls        bool
 }
 
@@ -72,6 +79,9 @@ func (o *httpObserver) See(r record.Record, rep *Reporter) {
 	case *record.TLSHandshake:
 		o.tls = true
 	case *record.Anomaly:
+		if r.Code == "http_bad_status_line" && o.strange == nil {
+			o.strange = r
+		}
 		if smuggles(r.Code) {
 			rep.Raise("http.smuggling", "a message of the "+r.Dir+" has no single reading: "+r.Detail, r, record.Plain(r.Detail))
 		}
@@ -143,10 +153,15 @@ func (o *httpObserver) End(s *record.Session, rep *Reporter) {
 	if s.OneSided || s.End == record.EndOpen || s.ServerSide.Missing > 0 {
 		return
 	}
+	if a := o.strange; a != nil && len(o.unanswered) > 0 {
+		x := o.unanswered[0]
+		rep.Raise("http.not_http", fmt.Sprintf("%s answered %s %s with something that is not HTTP: %s", x.Server, x.Method, x.Target, a.Detail), a, record.Plain(a.Detail))
+	}
 	for _, x := range o.unanswered {
 		rep.Raise("http.no_response", fmt.Sprintf("%s %s was not answered; the connection: %s", x.Method, x.Target, ended(s)), x)
 	}
 	rep.Explains("http.response_cut", "http.no_response")
+	rep.Explains("http.not_http", "http.no_response")
 }
 
 // ended says how a session ended, in words.

@@ -30,6 +30,12 @@ func TestHTTPFindings(t *testing.T) {
 			t.Errorf("want %q, got %v", want, found)
 		}
 	}
+	// A mail server in the place of the HTTP server.
+	asked := exchange(func(x *record.HTTPExchange) { x.Status, x.State = 0, record.HTTPNoResponse })
+	found := run([]Family{httpFamily()}, asked, &record.Anomaly{Header: head, Code: "http_bad_status_line", Detail: "220 mx.example"})
+	if found["http.not_http"] == nil || found["http.no_response"] == nil || found["http.no_response"].Cause != "http.not_http" {
+		t.Errorf("an answer that is no HTTP: %v", found)
+	}
 	// What the capture lacks, nobody failed to send.
 	lost := exchange(func(x *record.HTTPExchange) {
 		x.State, x.Response = record.HTTPResponseCut, &record.Content{Missing: 10}

@@ -35,10 +35,13 @@ type smtpObserver struct {
 	accepted   int   // recipients accepted in the transaction that goes on
 	refused    bool  // MAIL or a RCPT of it was refused
 	offersTLS  bool
+	offersAuth bool
+	loggedIn   bool
 	hello      bool
 	unanswered []*record.SMTPExchange
 	messages   []*record.SMTPMessage // that were lost
 	replies    int
+	heard      time.Time            // when the server's last reply was there
 	own        *record.SMTPExchange // the end of data that was answered for each recipient
 }
 
@@ -57,6 +60,9 @@ func (o *smtpObserver) See(r record.Record, rep *Reporter) {
 
 // exchange judges one command and its reply.
 func (o *smtpObserver) exchange(x *record.SMTPExchange, rep *Reporter) {
+	if x.Unknown && strings.Contains(x.Command.String(), " HTTP/1.") {
+		rep.Raise("smtp.http_client", fmt.Sprintf("%s speaks HTTP to the mail server %s", x.Client.Addr(), x.Server.Addr()), x)
+	}
 	if x.Reply == nil {
 		if len(o.unanswered) < maxFindings {
 			o.unanswered = append(o.unanswered, x)
@@ -70,6 +76,8 @@ func (o *smtpObserver) exchange(x *record.SMTPExchange, rep *Reporter) {
 		if x.Reply.Positive() {
 			o.capabilities(x)
 		}
+	case "AUTH":
+		o.loggedIn = o.loggedIn || x.Reply.Positive()
 	case "MAIL":
 		o.accepted, o.refused = 0, x.Reply.Code >= 400
 		if n := size(x.Options); x.Reply.Positive() && o.limit > 0 && n > o.limit {
@@ -88,6 +96,7 @@ func (o *smtpObserver) exchange(x *record.SMTPExchange, rep *Reporter) {
 	if x.Reply.Code >= 400 {
 		o.refusal(x, rep)
 	}
+	o.heard = x.Reply.Time.Add(x.Reply.Took.Duration())
 	if len(x.Further) > 0 {
 		o.own = x // whose reply is whose, the message knows
 	}
@@ -101,7 +110,7 @@ func size(o *record.SMTPOptions) int64 {
 }
 
 func (o *smtpObserver) capabilities(x *record.SMTPExchange) {
-	o.limit, o.offersTLS, o.hello = 0, false, true
+	o.limit, o.offersTLS, o.offersAuth, o.hello = 0, false, false, true
 	for _, c := range x.Capabilities {
 		word, params, _ := strings.Cut(c, " ")
 		switch word {
@@ -111,6 +120,8 @@ func (o *smtpObserver) capabilities(x *record.SMTPExchange) {
 			}
 		case "STARTTLS":
 			o.offersTLS = true
+		case "AUTH":
+			o.offersAuth = true
 		}
 	}
 }
@@ -118,15 +129,16 @@ func (o *smtpObserver) capabilities(x *record.SMTPExchange) {
 // waiting compares the wait for a reply with what clients must grant (RFC
 // 5321, section 4.5.3.2).
 func (o *smtpObserver) waiting(x *record.SMTPExchange, rep *Reporter) {
-	wait := x.Wait.Duration()
+	// A client cannot go on before the last line.
+	wait := x.Wait + x.Reply.Took
 	if x.Idle.Duration() >= longIdle {
 		rep.Raise("smtp.idle_client", fmt.Sprintf("%s was silent for %s before %s (servers wait at least 5 minutes)", x.Client.Addr(), x.Idle, spoken(x)), x)
 	}
 	switch {
-	case x.Greeting && wait >= slowGreeting:
-		rep.Raise("smtp.slow_greeting", fmt.Sprintf("%s greeted after %s", x.Server.Addr(), x.Wait), x)
-	case !x.Greeting && wait >= slowReply:
-		rep.Raise("smtp.slow_reply", fmt.Sprintf("%s took %s to answer %s (clients wait at least %s)", x.Server.Addr(), x.Wait, spoken(x), patience(x.Verb)), x)
+	case x.Greeting && wait.Duration() >= slowGreeting:
+		rep.Raise("smtp.slow_greeting", fmt.Sprintf("%s greeted after %s", x.Server.Addr(), wait), x)
+	case !x.Greeting && wait.Duration() >= slowReply:
+		rep.Raise("smtp.slow_reply", fmt.Sprintf("%s took %s to answer %s (clients wait at least %s)", x.Server.Addr(), wait, spoken(x), patience(x.Verb)), x)
 	}
 }
 
@@ -187,6 +199,14 @@ func (o *smtpObserver) refusal(x *record.SMTPExchange, rep *Reporter) {
 		}
 	case "greeting", "MAIL", "HELO", "LHLO":
 	default:
+		// What Exim says to a client that is gone.
+		if text := strings.ToLower(r.String()); verb == "" && (strings.Contains(text, "lost input connection") || strings.Contains(text, "lost incoming connection")) {
+			return
+		}
+		if waited := record.Between(o.heard, r.Time); verb == "" && smtpRefusal(verb, r) == "smtp.client_timeout" {
+			o.raise("smtp.client_timeout", fmt.Sprintf("%s was silent for %s, then given up", x.Client.Addr(), waited), x, r, rep)
+			return
+		}
 		if r.Code != 421 && smtpRefusal(verb, r) != "smtp.auth_required" && smtpRefusal(verb, r) != "smtp.tls_required" {
 			return
 		}
@@ -205,7 +225,13 @@ func (o *smtpObserver) refusal(x *record.SMTPExchange, rep *Reporter) {
 			what = verb
 		}
 	}
-	o.raise(smtpRefusal(verb, r), what+" "+word, x, r, rep)
+	code := smtpRefusal(verb, r)
+	// What submission servers say to who did not log in (Postfix with
+	// permit_sasl_authenticated, reject).
+	if code == "smtp.refused" && o.offersAuth && !o.loggedIn && strings.Contains(r.String(), "Access denied") {
+		code = "smtp.auth_required"
+	}
+	o.raise(code, what+" "+word, x, r, rep)
 }
 
 func (o *smtpObserver) raise(code, what string, x *record.SMTPExchange, r *record.SMTPReply, rep *Reporter) {
@@ -327,6 +353,7 @@ func (o *smtpObserver) message(m *record.SMTPMessage, rep *Reporter) {
 	}
 	if m.Content != nil {
 		mimeProblems(m, name, rep)
+		bounce(m, rep)
 	}
 	if m.Content != nil && m.Content.Message != nil {
 		o.hops(m, m.Content.Message.Hops, rep)
@@ -350,13 +377,14 @@ const maxHops = 50
 
 // hops looks for loops and long stays in the Received chain.
 func (o *smtpObserver) hops(m *record.SMTPMessage, hops []record.Hop, rep *Reporter) {
-	seen := map[string]int{}
+	seen, loops := map[string]int{}, false
 	for i, h := range hops {
 		by := strings.ToLower(h.By)
 		if by != "" {
 			seen[by]++
 		}
-		if by != "" && seen[by] == 4 || i == maxHops {
+		if !loops && (by != "" && seen[by] == 4 || i == maxHops) {
+			loops = true
 			rep.Raise("smtp.mail_loop", fmt.Sprintf("message %s went through %d hops, %s among them again and again", m.From+" to "+recipientsOf(m), len(hops), h.By), m)
 		}
 		if h.Delay.Duration() >= longHop {
@@ -373,6 +401,10 @@ func (o *smtpObserver) End(s *record.Session, rep *Reporter) {
 	rep.Explains("smtp.smuggling_accepted", "smtp.smuggling")
 	rep.Explains("smtp.over_offered_size", "smtp.too_big")
 	rep.Explains("smtp.tls_required", "smtp.auth_required")
+	rep.Explains("smtp.early_talker", "smtp.out_of_turn")
+	rep.Explains("smtp.http_client", "smtp.no_reply")
+	rep.Explains("smtp.http_client", "smtp.early_talker")
+	rep.Explains("smtp.pipelining_not_offered", "smtp.out_of_turn")
 }
 
 func (o *smtpObserver) ended(s *record.Session, rep *Reporter) {

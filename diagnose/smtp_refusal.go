@@ -37,18 +37,22 @@ func smtpRefusal(verb string, r *record.SMTPReply) string {
 		return "smtp.greylisted"
 	case has("spamhaus", "spamcop", "blocklist", "blacklist", "block list", "black list", "dnsbl", " rbl", "blocked using", "bad reputation", "poor reputation", "sorbs"):
 		return "smtp.blocklisted"
-	case is("7.20", "7.21", "7.22", "7.23", "7.24", "7.26", "7.29") || has("spf ", "spf:", "spf-", "(spf)", "dkim", "dmarc", "sender policy framework"):
+	case is("7.20", "7.21", "7.22", "7.23", "7.24", "7.26", "7.29") || has("spf ", "spf:", "spf-", "(spf)", "dkim", "dmarc", "sender policy framework", "openspf.org", "open-spf.org", "not allowed to send mail from"):
 		return "smtp.sender_policy"
 	case is("7.25") || has("reverse dns", "rdns", "ptr record", "reverse hostname", "cannot find your hostname", "reverse lookup", "fcrdns"):
 		return "smtp.reverse_name"
-	case is("7.28") || has("rate limit", "ratelimit", "too many connections", "too many messages", "throttl", "too much mail", "sending too fast", "too many errors", "slow down"):
+	case is("7.28") || has("rate limit", "ratelimit", "rate overlimit", "too many connections", "too many concurrent", "too many messages", "throttl", "too much mail", "sending too fast", "slow down"):
 		return "smtp.rate_limited"
 	case is("4.6") || has("too many hops", "mail loop", "loops back", "routing loop"):
 		return "smtp.mail_loop"
 	case is("7.10", "7.11") || r.Code == 523 || r.Code == 538 || has("starttls first", "starttls command first", "must issue a starttls", "tls required", "tls is required", "encryption required", "requires encryption", "requires tls", "after starttls"):
 		return "smtp.tls_required"
-	case r.Code == 530 || has("authentication required", "authentication is required", "auth required", "not authenticated", "must authenticate", "must log in", "please authenticate"):
+	case r.Code == 530 || has("authentication required", "authentication is required", "auth required", "auth is required", "not authenticated", "must authenticate", "must log in", "not logged in", "please authenticate"):
 		return "smtp.auth_required"
+	case r.Code == 503 || has("synchronization error", "protocol error", "smtp command pipelining", "bad sequence of commands", "out of sequence"):
+		return "smtp.out_of_turn"
+	case r.Code == 421 && (has("timeout exceeded", "command timeout", "data timeout", "idle timeout", "inactivity")):
+		return "smtp.client_timeout"
 	case r.Code == 421:
 		return "smtp.server_closing"
 	case verb == "greeting":

@@ -43,6 +43,19 @@ var refusals = []struct {
 	{"RCPT", "5.1.10", "the domain takes no mail", 556, "smtp.domain_without_mail"},
 	{"RCPT", "4.3.0", "temporary lookup failure", 451, "smtp.deferred"},
 	{"RCPT", "5.0.0", "no", 550, "smtp.refused"},
+	{"RCPT", "", "SMTP AUTH is required for message submission on this server", 550, "smtp.auth_required"},
+	{"MAIL", "5.7.1", "<a@x>: Sender address rejected: not logged in", 553, "smtp.auth_required"},
+	{"RCPT", "", "192.0.2.1 is not allowed to send mail from x.example", 550, "smtp.sender_policy"},
+	{"greeting", "", "Too many concurrent SMTP connections; please try again later.", 421, "smtp.rate_limited"},
+	{"RCPT", "", "Sender rate overlimit - 12.0 / 1h", 451, "smtp.rate_limited"},
+	{"greeting", "", "SMTP synchronization error", 554, "smtp.out_of_turn"},
+	{"RCPT", "5.5.1", "Protocol error", 550, "smtp.out_of_turn"},
+	{"DATA", "5.5.0", "<DATA>: Data command rejected: Improper use of SMTP command pipelining", 503, "smtp.out_of_turn"},
+	{"MAIL", "5.5.1", "Error: send HELO/EHLO first", 503, "smtp.out_of_turn"},
+	{"", "4.4.2", "mx.example Error: timeout exceeded", 421, "smtp.client_timeout"},
+	{"", "", "mx.example: SMTP command timeout - closing connection", 421, "smtp.client_timeout"},
+	{"", "4.7.0", "mx.example Error: too many errors", 421, "smtp.server_closing"},
+	{"", "4.4.1", "Error: timeout talking to the content filter", 421, "smtp.server_closing"},
 }
 
 // TestRefusalWords checks that replies as real servers write them get the
@@ -190,7 +203,30 @@ func TestSMTPFindings(t *testing.T) {
 				Hops: []record.Hop{{By: "a.example"}, {By: "b.example", Delay: record.Seconds(time.Hour)}}}}}}, "smtp.hop_delay"},
 		{"round and round", record.EndClosed, []record.Record{
 			hello(), &record.SMTPMessage{TLS: true, Complete: true, Outcome: record.MailDelivered, Transfer: "DATA", Content: &record.Content{Message: &record.Message{
-				Hops: []record.Hop{{By: "a.example"}, {By: "b.example"}, {By: "A.example"}, {By: "b.example"}, {By: "a.example"}, {By: "a.example"}}}}}}, "smtp.mail_loop"},
+				Hops: []record.Hop{{By: "a.example"}, {By: "b.example"}, {By: "A.example"}, {By: "b.example"}, {By: "a.example"}, {By: "b.example"}, {By: "a.example"}, {By: "b.example"}}}}}}, "smtp.mail_loop"},
+		{"access denied to who did not log in", record.EndClosed, []record.Record{
+			hello("AUTH PLAIN"), say("MAIL", 250, "ok"), say("RCPT", 554, "Client host rejected: Access denied")}, "smtp.auth_required"},
+		{"access denied to who did", record.EndClosed, []record.Record{
+			hello("AUTH PLAIN"), say("AUTH", 235, "ok"), say("MAIL", 250, "ok"), say("RCPT", 554, "Client host rejected: Access denied")}, "smtp.refused"},
+		{"refused for talking too early", record.EndClosed, []record.Record{
+			&record.Anomaly{Code: "smtp_early_talker"}, &record.SMTPExchange{Greeting: true, Reply: &record.SMTPReply{Code: 554, Text: []string{"SMTP synchronization error"}}}},
+			"smtp.early_talker smtp.out_of_turn"},
+		{"a greeting held back", record.EndClosed, []record.Record{
+			&record.SMTPExchange{Greeting: true, Reply: &record.SMTPReply{Code: 220, Took: record.Seconds(6 * time.Second)}}}, "smtp.slow_greeting"},
+		{"a client that fell silent", record.EndClosed, []record.Record{hello(), say("", 421, "SMTP command timeout - closing connection")}, "smtp.client_timeout"},
+		{"what Exim says to nobody", record.EndClosed, []record.Record{hello(), say("", 421, "mx.example lost input connection")}, ""},
+		{"a web client", record.EndClosed, []record.Record{
+			&record.SMTPExchange{Greeting: true, Reply: &record.SMTPReply{Code: 220}},
+			&record.SMTPExchange{Verb: "GET", Unknown: true, Command: record.Plain("GET / HTTP/1.1"), Reply: &record.SMTPReply{Code: 221}},
+			&record.SMTPExchange{Verb: "HOST:", Unknown: true, Command: record.Plain("Host: mx.example"), Unanswered: "closed"}}, "smtp.http_client smtp.no_reply"},
+		{"a bounce", record.EndClosed, []record.Record{
+			hello(), &record.SMTPMessage{TLS: true, Complete: true, Outcome: record.MailDelivered, Transfer: "DATA", Content: &record.Content{Report: &record.Report{
+				Type: "delivery-status", Recipients: []record.ReportRecipient{
+					{Recipient: "a@x.example", Action: "failed", Status: "5.1.1"}, {Recipient: "b@x.example", Action: "delivered"}, {Recipient: "c@x.example", Action: "delayed"}}}}}},
+			"smtp.bounce smtp.bounce_delayed"},
+		{"a receipt is no bounce", record.EndClosed, []record.Record{
+			hello(), &record.SMTPMessage{TLS: true, Complete: true, Outcome: record.MailDelivered, Transfer: "DATA", Content: &record.Content{Report: &record.Report{
+				Type: "disposition-notification", Recipients: []record.ReportRecipient{{Recipient: "a@x.example", Action: "failed"}}}}}}, ""},
 	}
 	tested := map[string]bool{"smtp.next_server": true} // TestNextServer
 	for _, c := range refusals {

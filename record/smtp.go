@@ -52,6 +52,7 @@ type SMTPReply struct {
 	Malformed string    `json:"malformed,omitempty" doc:"how it breaks the grammar of replies"`
 	Partial   bool      `json:"partial,omitempty" doc:"part of it is missing"`
 	Time      time.Time `json:"time" doc:"when its first byte was seen"`
+	Took      Seconds   `json:"took,omitempty" doc:"from its first line to its last, where they came apart"`
 	Offset    int64     `json:"offset" doc:"offset of that byte in the server's stream"`
 	Packet    uint64    `json:"-" doc:"number of the packet that carried it"`
 
@@ -244,8 +245,12 @@ func (x *SMTPExchange) Lines() []Line {
 }
 
 func (r *SMTPReply) appendLines(lines []Line) []Line {
-	for _, w := range r.Wire {
-		lines = append(lines, Line{Time: r.Time, Dir: ServerToClient, Text: Plain(w)})
+	for i, w := range r.Wire {
+		at := r.Time
+		if i > 0 && i == len(r.Wire)-1 {
+			at = at.Add(r.Took.Duration())
+		}
+		lines = append(lines, Line{Time: at, Dir: ServerToClient, Text: Plain(w)})
 	}
 	if r.Meaning != "" && r.Code >= 400 {
 		lines = append(lines, Line{Time: r.Time, Note: true, Text: Plain(r.Meaning)})

@@ -82,7 +82,8 @@ wait_port() {
 # lab_quiet SECONDS: wait until no connection over the wire is open, but not
 # longer than that.
 lab_quiet() {
-	for _ in $(seq "$(($1 * 10))"); do
+	until=$(($(date +%s) + $1))
+	while [ "$(date +%s)" -le "$until" ]; do
 		open=$({
 			on_client ss -tnH state connected exclude time-wait
 			on_server ss -tnH state connected exclude time-wait

@@ -182,7 +182,7 @@ func (d *dissector) answered(x *exchange, r *record.SMTPReply) dissect.Action {
 
 func (d *dissector) onGreeting(r *record.SMTPReply) {
 	d.greeted = true
-	if len(d.queue) > 0 && d.queue[0].rec.Time.Before(r.Time) {
+	if len(d.queue) > 0 && d.queue[0].rec.Time.Before(r.Time.Add(r.Took.Duration())) {
 		d.violation(d.client(), stampOf(&d.queue[0].rec.Header), "smtp_early_talker", "the client talked before the server's greeting")
 	}
 }

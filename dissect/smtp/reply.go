@@ -127,6 +127,14 @@ func (d *dissector) serverLine(s string, at record.Stamp) dissect.Action {
 		d.cutReply = false
 		return dissect.Continue
 	}
+	if d.teased(l) {
+		p := d.part
+		p.odd("its last line never came")
+		d.violation(d.client().Other(), at, "smtp_reply_unfinished", fmt.Sprintf("the greeting was not ended before the next reply began: %.80q", s))
+		d.part = nil
+		p.rep.Took = record.Between(p.rep.Time, at.Time)
+		d.answer(p.rep)
+	}
 	p := d.part
 	if p == nil {
 		p = &replyPart{rep: &record.SMTPReply{Time: at.Time, Offset: at.Offset, Packet: at.Packet, Partial: d.cutReply}}
@@ -149,10 +157,19 @@ func (d *dissector) serverLine(s string, at record.Stamp) dissect.Action {
 		return dissect.Continue
 	}
 	d.part = nil
+	p.rep.Took = record.Between(p.rep.Time, at.Time)
 	if p.over > 0 {
 		p.odd(fmt.Sprintf("%d lines of it are left out", p.over))
 	}
 	return d.answer(p.rep)
+}
+
+// teased reports whether l begins a reply while the greeting still lacks its
+// last line. Postfix's postscreen greets with "220-" at once and holds the last
+// line back; who talks before it gets replies, but never that line.
+func (d *dissector) teased(l replyLine) bool {
+	return d.part != nil && d.part.rep.Code == 220 && l.code/100 == 2 && l.code != 220 &&
+		len(d.queue) > 1 && d.queue[0].rec.Greeting && d.queue[0].rec.Reply == nil
 }
 
 func (p *replyPart) odd(what string) {

@@ -123,5 +123,78 @@ elif case in ("pipelined", "prdr", "bdat", "bdat-zero-last", "smuggling", "lost-
         r.say(envelope + b"DATA\r\n", 3)
         r.s.sendall(stuffed(message(1)))
     r.s.close()
+elif case == "two-mails":
+    c = smtplib.SMTP(host, port, local_hostname="client.example")
+    c.sendmail("alice@client.example", ["bob@server.example"], message(1))
+    try:
+        c.sendmail("alice@client.example", ["bob@server.example"], message(2))
+    except smtplib.SMTPException:
+        pass
+    c.quit()
+elif case == "two-connections":
+    first, second = Raw(), None
+    first.reply()
+    second = Raw()
+    second.reply()
+    for r in first, second:
+        r.s.close()
+elif case == "early-talker":
+    r = Raw()
+    r.say(b"EHLO client.example\r\nMAIL FROM:<alice@client.example>\r\nRCPT TO:<bob@server.example>\r\nQUIT\r\n", 5)
+    r.s.close()
+elif case == "utf8-sender":
+    r = Raw()
+    r.reply()
+    r.say(b"EHLO client.example\r\n")
+    r.say("MAIL FROM:<jürgen@client.example> SMTPUTF8\r\n".encode())
+    r.say(b"QUIT\r\n")
+    r.s.close()
+elif case == "loop":
+    received = "".join(
+        f"Received: from {a}.example by {b}.example with ESMTP id {n};\r\n\tThu, 01 Jan 2026 10:00:{n:02} +0000\r\n"
+        for n, (a, b) in reversed(list(enumerate([("east", "west"), ("west", "east")] * 6))))
+    r = Raw()
+    r.reply()
+    r.say(b"EHLO client.example\r\n")
+    for command in b"MAIL FROM:<alice@client.example>\r\n", b"RCPT TO:<bob@server.example>\r\n", b"DATA\r\n":
+        r.say(command)
+    r.say(received.encode() + stuffed(message(1)))
+    r.say(b"QUIT\r\n")
+    r.s.close()
+elif case == "eager-data":
+    # The message behind DATA, without waiting for the server's go-ahead.
+    r = Raw()
+    r.reply()
+    r.say(b"EHLO client.example\r\n")
+    r.say(b"MAIL FROM:<alice@client.example>\r\nRCPT TO:<bob@server.example>\r\nDATA\r\nSubject: Hello\r\n\r\nHello\r\n.\r\n", 3)
+    r.s.close()
+elif case == "idle":
+    r = Raw()
+    r.reply()
+    r.say(b"EHLO client.example\r\n")
+    r.reply()
+    r.s.close()
+elif case == "nonsense":
+    r = Raw()
+    r.reply()
+    for command in b"HALLO client.example\r\n", b"SENDER alice@client.example\r\n", b"RECIPIENT bob@server.example\r\n":
+        r.say(command)
+    r.s.close()
+elif case in ("http-client", "http-client-first"):
+    r = Raw()
+    if case == "http-client":
+        r.reply()
+    r.s.sendall(b"GET / HTTP/1.1\r\nHost: server.example\r\nAccept: */*\r\n\r\n")
+    r.reply()
+    r.reply()
+    r.s.close()
+elif case == "syntax":
+    r = Raw()
+    r.reply()
+    for command in (b"MAIL FROM:<alice@client.example>\r\n", b"EHLO client.example\r\n", b"MAIL FROM: alice@client.example\r\n",
+                    b"MAIL FROM:<alice@client.example> COLOUR=red\r\n", b"MAIL FROM:<alice@client.example>\r\n",
+                    b"RCPT TO:<bob@@server.example>\r\n", b"RCPT TO:<bob@server.example>\r\n", b"QUIT\r\n"):
+        r.say(command)
+    r.s.close()
 else:
     sys.exit("unknown case " + case)
