@@ -266,13 +266,6 @@ func sshKey(h *record.SSHHandshake, rep *Reporter) {
 	}
 }
 
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
 // sshLogin says how the login went, as far as it was inferred with some
 // confidence or read.
 func sshLogin(a *record.SSHAuth, rep *Reporter) {
@@ -280,9 +273,9 @@ func sshLogin(a *record.SSHAuth, rep *Reporter) {
 		title := fmt.Sprintf("%s was not let in by %s", a.Client.Addr(), a.Server)
 		switch {
 		case a.Failures > 0 && a.Method != "":
-			title += fmt.Sprintf(": %s by %s", counted(a.Failures, "failure"), a.Method)
+			title += fmt.Sprintf(": %s by %s", record.Count(a.Failures, "failure"), a.Method)
 		case a.Offered > 0:
-			title += fmt.Sprintf(": %s offered, none wanted", counted(a.Offered, "key"))
+			title += fmt.Sprintf(": %s offered, none wanted", record.Count(a.Offered, "key"))
 		}
 		rep.Raise("ssh.login_refused", title, a, record.Plain(a.Reason))
 	}

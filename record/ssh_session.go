@@ -62,7 +62,7 @@ func (a *SSHAuth) Summary() string {
 		}
 		b.WriteString(" accepted")
 		if a.Failures > 0 {
-			fmt.Fprintf(&b, " after %s", sshTimes(a.Failures, "failure"))
+			fmt.Fprintf(&b, " after %s", Count(a.Failures, "failure"))
 		}
 	case "refused":
 		b.WriteString("login")
@@ -92,13 +92,6 @@ func sshMethodWords(m string) string {
 		return "public key"
 	}
 	return m
-}
-
-func sshTimes(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // Tell adds how the login went.
@@ -179,7 +172,7 @@ func (c *SSHChannel) Summary() string {
 	case "interactive":
 		b.WriteString("interactive session")
 		if c.Keystrokes > 0 && !c.Obscured {
-			fmt.Fprintf(&b, ", %s", sshTimes(int(c.Keystrokes), "keystroke"))
+			fmt.Fprintf(&b, ", %s", Count(int(c.Keystrokes), "keystroke"))
 		}
 	case "exec":
 		b.WriteString("command")
@@ -239,7 +232,7 @@ func (c *SSHChannel) Lines() []Line {
 		lines = append(lines, Line{Time: c.Time, Note: true, Text: Plain("because " + c.Reason)})
 	}
 	if c.Rekeys > 0 {
-		lines = append(lines, Line{Time: c.Time, Note: true, Text: Plain(fmt.Sprintf("keys renewed %s: %s", sshTimes(c.Rekeys, "time"), c.RekeyReason))})
+		lines = append(lines, Line{Time: c.Time, Note: true, Text: Plain(fmt.Sprintf("keys renewed %s: %s", Count(c.Rekeys, "time"), c.RekeyReason))})
 	}
 	if c.ClosedHow != "" {
 		text := "end: " + c.ClosedHow

@@ -3,6 +3,7 @@ package record
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -56,6 +57,17 @@ func (s Seconds) String() string {
 		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
 	}
 	return fmt.Sprintf("%.1f days", d.Hours()/24)
+}
+
+// Count names a number of things: 1 file, 2 files, 3 anomalies.
+func Count[N int | int64 | uint64](n N, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	if stem, ok := strings.CutSuffix(what, "y"); ok && strings.Trim(stem[len(stem)-1:], "aeiou") != "" {
+		return fmt.Sprintf("%d %sies", n, stem)
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // Bytes renders a count of bytes with decimal units: "512 B", "12.3 KB".

@@ -300,16 +300,12 @@ func (t *Table) summary() {
 	for _, n := range names {
 		parts = append(parts, fmt.Sprintf("%d %s", t.totals.byProto[n], n))
 	}
-	plural := "s"
-	if t.totals.sessions == 1 {
-		plural = ""
-	}
-	fmt.Fprintf(t.w, "\n%d session%s (%s), %s of payload", t.totals.sessions, plural, strings.Join(parts, ", "), record.Bytes(t.totals.bytes))
+	fmt.Fprintf(t.w, "\n%s (%s), %s of payload", record.Count(t.totals.sessions, "session"), strings.Join(parts, ", "), record.Bytes(t.totals.bytes))
 	if t.totals.credClear > 0 {
-		fmt.Fprintf(t.w, ", %s", t.style.paint(yellow, fmt.Sprintf("%d credentials in the clear", t.totals.credClear)))
+		fmt.Fprintf(t.w, ", %s", t.style.paint(yellow, record.Count(t.totals.credClear, "credential")+" in the clear"))
 	}
 	if t.totals.anomalies > 0 {
-		fmt.Fprintf(t.w, ", %d anomalies", t.totals.anomalies)
+		fmt.Fprintf(t.w, ", %s", record.Count(t.totals.anomalies, "anomaly"))
 	}
 	fmt.Fprintln(t.w)
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"time"
 
 	"sniff/record"
 )
@@ -13,11 +14,14 @@ import (
 type Talk struct {
 	w     *bufio.Writer
 	style Style
+	// held are replies to the end of a message, by session, until the message
+	// itself was shown: its record comes behind that of the reply.
+	held map[string]*record.SMTPExchange
 }
 
 // NewTalk returns a sink that writes to w; it does not close w.
 func NewTalk(w io.Writer, style Style) *Talk {
-	return &Talk{w: bufio.NewWriter(w), style: style}
+	return &Talk{w: bufio.NewWriter(w), style: style, held: map[string]*record.SMTPExchange{}}
 }
 
 func (t *Talk) Write(r record.Record) error {
@@ -26,20 +30,46 @@ func (t *Talk) Write(r record.Record) error {
 	}
 	h := r.Head()
 	switch r := r.(type) {
+	case *record.SMTPMessage:
+		lines := r.Lines()
+		said := max(len(lines)-1, 0)
+		t.lines(h, lines[:said])
+		t.release(h.Session)
+		t.lines(h, lines[said:])
+		return t.w.Flush()
+	case *record.SMTPExchange:
+		if t.release(h.Session); r.Verb == "." && !r.Inside {
+			t.held[h.Session] = r
+			return t.w.Flush()
+		}
+	}
+	t.release(h.Session)
+	switch r := r.(type) {
 	case *record.Finding:
 		WriteFinding(t.w, r, t.style, false)
 	case *record.Session:
-		t.note(h, fmt.Sprintf("%s → %s ended (%s) after %s: %s", r.Client, r.Server, r.End, r.Duration, r.Summary()))
+		end := r.Time.Add(r.Duration.Duration())
+		t.note(h, end, fmt.Sprintf("%s → %s ended (%s) after %s: %s", r.Client, r.Server, r.End, r.Duration, r.Summary()))
+	case record.Speaker:
+		t.lines(h, r.Lines())
 	default:
-		if s, ok := r.(record.Speaker); ok {
-			for _, l := range s.Lines() {
-				t.line(h, l)
-			}
-		} else {
-			t.note(h, string(r.Kind())+": "+r.Summary())
-		}
+		t.note(h, h.Time, string(r.Kind())+": "+r.Summary())
 	}
 	return t.w.Flush()
+}
+
+// release shows the reply that was held back.
+func (t *Talk) release(session string) {
+	if x := t.held[session]; x != nil {
+		delete(t.held, session)
+		t.lines(&x.Header, x.Lines())
+	}
+}
+
+func (t *Talk) lines(h *record.Header, lines []record.Line) {
+	for _, l := range lines {
+		t.line(h, l)
+	}
 }
 
 func (t *Talk) line(h *record.Header, l record.Line) {
@@ -60,8 +90,13 @@ func (t *Talk) line(h *record.Header, l record.Line) {
 	}
 }
 
-func (t *Talk) note(h *record.Header, text string) {
-	fmt.Fprintf(t.w, "%s %4d %s\n", h.Time.UTC().Format("15:04:05.000"), h.Number, t.style.paint(dim, "· "+Escape(text)))
+func (t *Talk) note(h *record.Header, at time.Time, text string) {
+	fmt.Fprintf(t.w, "%s %4d %s\n", at.UTC().Format("15:04:05.000"), h.Number, t.style.paint(dim, "· "+Escape(text)))
 }
 
-func (t *Talk) Close() error { return t.w.Flush() }
+func (t *Talk) Close() error {
+	for session := range t.held {
+		t.release(session)
+	}
+	return t.w.Flush()
+}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -17,8 +19,8 @@ func TestFindingsDocument(t *testing.T) {
 }
 
 // TestDocuments runs every `$ sniff ...` in the README and the guides and
-// holds what it prints against what the page shows. -update rewrites the
-// pages.
+// holds what it prints, on both outputs, against what the page shows; and what
+// looks at the files that it wrote (ls, cut, grep). -update rewrites the pages.
 func TestDocuments(t *testing.T) {
 	pages, err := filepath.Glob("../../docs/guides/*.md")
 	if err != nil {
@@ -31,7 +33,7 @@ func TestDocuments(t *testing.T) {
 	// The commands name samples by their path in the repository.
 	t.Chdir("../..")
 	for _, path := range append(pages, "../../README.md") {
-		p := page{path: strings.TrimPrefix(path, "../../")}
+		p := page{path: strings.TrimPrefix(path, "../../"), dir: t.TempDir()}
 		t.Run(p.path, func(t *testing.T) {
 			p.play(t)
 			edited = append(edited, p)
@@ -50,6 +52,7 @@ func TestDocuments(t *testing.T) {
 // page is a document with the commands that it shows.
 type page struct {
 	path string
+	dir  string // where its commands write
 	now  string // its text with the output of today
 }
 
@@ -84,6 +87,12 @@ func (p *page) play(t *testing.T) {
 				continue
 			}
 			commands++
+			if strings.HasPrefix(command, "$ sniff ca ") {
+				// The key is new each time.
+				if excerpt(blind(shown), blind(printed)) {
+					printed = shown
+				}
+			}
 			if excerpt(shown, printed) {
 				out.WriteString(shown)
 				continue
@@ -103,26 +112,73 @@ func (p *page) play(t *testing.T) {
 	p.now = out.String()
 }
 
-// run runs one command as the page has it; ours is false when it is none of
-// sniff's own.
+// run runs one command as the page has it; ours is false when it is none that
+// can be run here.
 func (p *page) run(t *testing.T, command string) (printed string, ours bool) {
-	args, isOurs := strings.CutPrefix(command, "$ sniff ")
-	if !isOurs {
+	line := strings.TrimPrefix(command, "$ ")
+	switch program, _, _ := strings.Cut(line, " "); program {
+	case "sniff":
+	case "ls", "cut", "grep", "head", "tail":
+		return p.shell(t, line, ""), true
+	default:
 		return "", false
 	}
-	words := commandWords(args)
+	if strings.HasPrefix(line, "sniff proxy -") {
+		return "", false // runs until it is stopped: TestTourListens
+	}
+	line, pipe, piped := strings.Cut(line, " | ")
+	var words []string
+	for _, w := range commandWords(line)[1:] {
+		if found, _ := filepath.Glob(w); len(found) > 1 {
+			words = append(words, found...)
+		} else {
+			words = append(words, w)
+		}
+	}
 	for i, w := range words {
-		// What is written goes to a folder of the test's own.
-		if i > 0 && words[i-1] == "-w" {
-			words[i] = filepath.Join(t.TempDir(), w)
+		// What is written goes to a folder of the page's own, from where it
+		// can be read again.
+		if i > 0 && words[i-1] == "-w" || exists(filepath.Join(p.dir, w)) {
+			words[i] = filepath.Join(p.dir, w)
 		}
 	}
 	stdout, stderr, status := sniff(t, nil, words...)
 	if status == exitUsage || status == exitDamaged {
 		t.Errorf("%s: exit status %d, standard error %q", command, status, stderr)
 	}
+	if piped {
+		stdout = p.shell(t, pipe, stdout)
+	}
+	config, _ := os.UserConfigDir()
 	// CSV ends its lines with CR LF, which editors take out of pages.
-	return strings.ReplaceAll(stdout, "\r\n", "\n"), true
+	return strings.NewReplacer("\r\n", "\n", p.dir+"/", "", config, "~/.config").Replace(stdout + stderr), true
+}
+
+// shell runs a command in the page's folder.
+func (p *page) shell(t *testing.T, line, stdin string) string {
+	t.Helper()
+	cmd := exec.Command("sh", "-c", line)
+	cmd.Dir, cmd.Stdin = p.dir, strings.NewReader(stdin)
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("%s: %v, %s", line, err, out)
+	}
+	return string(out)
+}
+
+var varying = regexp.MustCompile(`([0-9A-F]{2}:){5,}[0-9A-F]{2}|\d+(\.\d+)?( *[µm]?s\b)?`)
+
+// blind takes out what differs from one run to the next: times, ports and other
+// numbers, fingerprints, and the space that aligns them.
+func blind(text string) string {
+	lines := strings.SplitAfter(varying.ReplaceAllString(text, "0"), "\n")
+	for i, line := range lines {
+		if fields := strings.Fields(line); len(fields) > 0 {
+			lines[i] = strings.Join(fields, " ") + "\n"
+		}
+	}
+	return strings.Join(lines, "")
 }
 
 // excerpt reports whether shown is printed, apart from the lines for which a

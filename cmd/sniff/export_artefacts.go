@@ -48,7 +48,7 @@ func (a *app) exportArtefacts(files []string, dir string, sessions []string, wan
 		}
 		fmt.Fprintf(a.stdout, "%s  %s%s\n", w.SHA256, w.Path, note)
 	}
-	a.note("wrote %d files to %s", len(list), dir)
+	a.note("wrote %s to %s", record.Count(len(list), "file"), dir)
 	return store.Close()
 }
 
@@ -89,7 +89,7 @@ func (a *app) newChoice(files, sessions []string, who string) (*export.Choice, e
 func counted(choice *export.Choice) (wanted, all int, err error) {
 	wanted, all = choice.Sessions()
 	if wanted == 0 {
-		err = usageError{hinted{fmt.Errorf("none of %d sessions is wanted; nothing was written", all), "sniff read lists the sessions"}}
+		err = usageError{hinted{fmt.Errorf("none of %s is wanted; nothing was written", record.Count(all, "session")), "sniff read lists the sessions"}}
 	}
 	return wanted, all, err
 }

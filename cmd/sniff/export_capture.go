@@ -65,9 +65,9 @@ func (a *app) exportCapture(files []string, path string, sessions []string, anon
 		return err
 	}
 	if anonymous && streams.LeftOut > 0 {
-		a.note("left out %d packets that are not plain TCP", streams.LeftOut)
+		a.note("left out %s: not plain TCP", record.Count(streams.LeftOut, "packet"))
 	}
-	a.note("wrote %d packets of %d of %d sessions to %s", packets, wanted, all, path)
+	a.note("wrote %s of %d of %s to %s", record.Count(packets, "packet"), wanted, record.Count(all, "session"), path)
 	return nil
 }
 

@@ -37,7 +37,7 @@ func (a *app) exportDecrypted(files []string, path string, sessions []string) er
 	chosen.Sessions()
 	decrypted, all := read.Sessions()
 	if decrypted == 0 {
-		return usageError{hinted{fmt.Errorf("none of %d sessions could be decrypted; nothing was written", all), "give the keys with --keylog or --tls-key; sniff show says why a session was not read"}}
+		return usageError{hinted{fmt.Errorf("none of %s could be decrypted; nothing was written", record.Count(all, "session")), "give the keys with --keylog or --tls-key; sniff show says why a session was not read"}}
 	}
 	w, err := render.CreatePcapNG(path, render.Rotation{})
 	if errors.Is(err, fs.ErrExist) {
@@ -53,7 +53,7 @@ func (a *app) exportDecrypted(files []string, path string, sessions []string) er
 	if err := errors.Join(err, w.Close()); err != nil {
 		return err
 	}
-	a.note("wrote the plaintext of %d of %d sessions to %s", tap.written, all, path)
+	a.note("wrote the plaintext of %d of %s to %s", tap.written, record.Count(all, "session"), path)
 	if hint := tap.hint(); hint != "" {
 		a.note("tshark does not expect these ports; tell it: tshark -r %s%s", path, hint)
 	}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
+
+	"sniff/record"
 )
 
 func (a *app) manCommand() *cobra.Command {
@@ -32,7 +34,7 @@ say what --help says.`,
 			if err != nil {
 				return inputError{err}
 			}
-			a.note("wrote %d pages to %s", n, dir)
+			a.note("wrote %s to %s", record.Count(n, "page"), dir)
 			return nil
 		},
 	}

@@ -179,7 +179,7 @@ func (a *app) proxy(p proxyFlags, flags *pflag.FlagSet) error {
 	a.note("stopping; open connections have %s to finish", p.grace)
 	server.Shutdown(p.grace)
 	st := server.Stats()
-	a.note("%d connections, %d refused, %s from clients, %s from servers", st.Accepted, st.Refused, record.Bytes(st.ClientBytes), record.Bytes(st.ServerBytes))
+	a.note("%s, %d refused, %s from clients, %s from servers", record.Count(st.Accepted, "connection"), st.Refused, record.Bytes(st.ClientBytes), record.Bytes(st.ServerBytes))
 	return cfg.Engine.Close()
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -25,7 +24,7 @@ type running struct {
 	t      *testing.T
 	cmd    *exec.Cmd
 	addrs  []string // it listens there
-	stdout *bytes.Buffer
+	stdout *safe
 	done   chan struct{}
 
 	mu     sync.Mutex
@@ -44,7 +43,7 @@ func startProxy(t *testing.T, listeners int, args ...string) *running {
 // startCommand is startProxy with a command of one's own.
 func startCommand(t *testing.T, listeners int, cmd *exec.Cmd) *running {
 	t.Helper()
-	p := &running{t: t, cmd: cmd, stdout: &bytes.Buffer{}, done: make(chan struct{})}
+	p := &running{t: t, cmd: cmd, stdout: &safe{}, done: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+t.TempDir(), "NO_COLOR=1")
 	p.cmd.Stdout = p.stdout
 	stderr, err := p.cmd.StderrPipe()

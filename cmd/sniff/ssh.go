@@ -128,6 +128,6 @@ func (a *app) exportKnownHosts(files []string, file string, sessions []string) e
 			return fmt.Errorf("writing known hosts: %w", err)
 		}
 	}
-	a.note("%d host keys", len(lines))
+	a.note("%s", record.Count(len(lines), "host key"))
 	return nil
 }
