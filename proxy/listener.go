@@ -77,8 +77,7 @@ func (s *Server) acceptLoop(ln net.Listener, l *Listener) {
 
 // admit checks who may connect and how often; "" lets the connection in.
 func (s *Server) admit(c net.Conn, l *Listener) string {
-	from := addrPort(c.RemoteAddr())
-	client := from.Addr()
+	client := addrPort(c.RemoteAddr()).Addr()
 	allowed := client.IsLoopback()
 	for _, p := range l.Allow {
 		allowed = allowed || p.Contains(client)
@@ -96,24 +95,16 @@ func (s *Server) admit(c net.Conn, l *Listener) string {
 		s.stats.Refused++
 		return "too many connections from this client"
 	}
-	// Only the firewall brings back what the proxy itself calls. Else a client on
-	// this host may have the very port that the proxy calls another place from.
-	if l.Mode == Transparent && s.calling[from] {
-		s.stats.Refused++
-		return errLoop.Error()
-	}
 	s.stats.Accepted++
-	s.callers[from] = true
 	s.byClient[client]++
 	return ""
 }
 
-func (s *Server) leave(client netip.AddrPort) {
+func (s *Server) leave(client netip.Addr) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.callers, client)
-	if s.byClient[client.Addr()]--; s.byClient[client.Addr()] <= 0 {
-		delete(s.byClient, client.Addr())
+	if s.byClient[client]--; s.byClient[client] <= 0 {
+		delete(s.byClient, client)
 	}
 }
 
@@ -122,7 +113,7 @@ func (s *Server) leave(client netip.AddrPort) {
 func (s *Server) serve(c net.Conn, l *Listener) {
 	client := addrPort(c.RemoteAddr())
 	defer s.wg.Done()
-	defer s.leave(client)
+	defer s.leave(client.Addr())
 	defer s.track(c)()
 	defer c.Close()
 	defer func() {
@@ -170,7 +161,7 @@ func (s *Server) dial(l *Listener, address string) (net.Conn, error) {
 		next = l.Via.url.Host
 	}
 	how := net.Dialer{Control: inline}
-	if l.Mode == Transparent {
+	if s.transparent {
 		how.Control = markSocket
 	}
 	up, err := how.DialContext(ctx, "tcp", next)
@@ -181,40 +172,27 @@ func (s *Server) dial(l *Listener, address string) (net.Conn, error) {
 	s.mu.Lock()
 	here := peer.Addr().IsLoopback() || peer.Addr() == addrPort(up.LocalAddr()).Addr()
 	own := s.own[peer] || here && (s.own[netip.AddrPortFrom(netip.IPv6Unspecified(), peer.Port())] || s.own[netip.AddrPortFrom(netip.IPv4Unspecified(), peer.Port())])
-	end := addrPort(up.LocalAddr())
-	looped := l.Mode == Transparent && s.callers[end]
-	s.calling[end] = true
 	s.mu.Unlock()
-	if own || looped {
-		up.Close()
-		s.forgetCall(end)
-		if looped {
-			return nil, errLoop
+	switch {
+	case s.calls(endsOf(up)):
+		err = errLoop
+	case own:
+		err = errSelf
+	case l.Via != nil:
+		var through net.Conn
+		if through, err = l.Via.connect(ctx, up, address); err == nil {
+			return through, nil
 		}
-		return nil, errSelf
 	}
-	if l.Via == nil {
-		return up, nil
-	}
-	through, err := l.Via.connect(ctx, up, address)
 	if err != nil {
+		s.track(up)()
 		up.Close()
-		s.forgetCall(end)
 		return nil, err
 	}
-	return through, nil
+	return up, nil
 }
 
-func (s *Server) forgetCall(end netip.AddrPort) {
-	s.mu.Lock()
-	delete(s.calling, end)
-	s.mu.Unlock()
-}
-
-var (
-	errSelf = errors.New("proxy: the target is the proxy itself")
-	errLoop = errors.New("proxy: the firewall brings the proxy's own connections back to it; they are to be left alone by their mark, which needs root or CAP_NET_ADMIN, or by the proxy's user (sniff proxy setup --uid)")
-)
+var errSelf = errors.New("proxy: the target is the proxy itself")
 
 // abort closes a connection with a reset, as a peer sees a port that nobody
 // listens on or a process that died.

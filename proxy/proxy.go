@@ -126,16 +126,18 @@ type Limits struct {
 type Server struct {
 	cfg       Config
 	listeners []net.Listener
-	ctx       context.Context
-	cancel    context.CancelFunc
-	wg        sync.WaitGroup // accept loops and connections
+	// transparent: the firewall brings connections here, to one listener at least.
+	transparent bool
+	ctx         context.Context
+	cancel      context.CancelFunc
+	wg          sync.WaitGroup // accept loops and connections
 
 	mu       sync.Mutex
 	conns    map[net.Conn]struct{}
 	byClient map[netip.Addr]int
 	own      map[netip.AddrPort]bool // addresses of our listeners
-	callers  map[netip.AddrPort]bool // the other ends of accepted connections
-	calling  map[netip.AddrPort]bool // our ends of connections to upstreams
+	callers  map[ends]bool           // what the firewall brought
+	calling  map[ends]bool           // our connections to upstreams, where it might bring them
 	awaited  map[netip.AddrPort][]*dataConn
 	stats    Stats
 
@@ -160,8 +162,11 @@ func Start(cfg Config) (*Server, error) {
 		}
 	}
 	s := &Server{cfg: cfg, conns: map[net.Conn]struct{}{}, byClient: map[netip.Addr]int{}, own: map[netip.AddrPort]bool{},
-		callers: map[netip.AddrPort]bool{}, calling: map[netip.AddrPort]bool{}, awaited: map[netip.AddrPort][]*dataConn{}}
+		callers: map[ends]bool{}, calling: map[ends]bool{}, awaited: map[netip.AddrPort][]*dataConn{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	for i := range cfg.Listeners {
+		s.transparent = s.transparent || cfg.Listeners[i].Mode == Transparent
+	}
 	for i := range cfg.Listeners {
 		if err := s.listen(&cfg.Listeners[i]); err != nil {
 			s.Shutdown(0)
@@ -253,7 +258,7 @@ func (s *Server) track(c net.Conn) func() {
 	return func() {
 		s.mu.Lock()
 		delete(s.conns, c)
-		delete(s.calling, addrPort(c.LocalAddr()))
+		delete(s.calling, endsOf(c))
 		s.mu.Unlock()
 	}
 }

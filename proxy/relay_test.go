@@ -298,7 +298,7 @@ func TestLimits(t *testing.T) {
 	})
 	t.Run("allow", func(t *testing.T) {
 		l := &Listener{Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}
-		s := &Server{byClient: map[netip.Addr]int{}, callers: map[netip.AddrPort]bool{}}
+		s := &Server{byClient: map[netip.Addr]int{}}
 		setDefaults(&s.cfg)
 		for addr, want := range map[string]bool{"192.0.2.7:1": true, "198.51.100.1:1": false, "127.0.0.1:1": true, "[::ffff:192.0.2.9]:1": true, "[2001:db8::1]:1": false} {
 			c := addressed{addr: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(addr))}
@@ -470,29 +470,5 @@ func TestUrgentDataStaysInTheStream(t *testing.T) {
 		}
 	case <-time.After(10 * time.Second):
 		t.Error("the urgent byte did not come")
-	}
-}
-
-// TestPortsSharedWithClients lets a client of this host have the port from which
-// the proxy calls some upstream: that is no loop.
-func TestPortsSharedWithClients(t *testing.T) {
-	l := startLab(t, Config{}, listen(t, echo))
-	local, err := net.ResolveTCPAddr("tcp", freeAddr(t, "127.0.0.1"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.srv.mu.Lock()
-	l.srv.calling[addrPort(local)] = true
-	l.srv.mu.Unlock()
-	c, err := (&net.Dialer{LocalAddr: local}).Dial("tcp", l.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
-	_, _ = io.WriteString(c, "hello")
-	got := make([]byte, 5)
-	if _, err := io.ReadFull(c, got); err != nil || string(got) != "hello" {
-		t.Errorf("%q, %v", got, err)
 	}
 }

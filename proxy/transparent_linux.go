@@ -27,6 +27,12 @@ func (s *Server) serveTransparent(c net.Conn, l *Listener) {
 		abort(c)
 		return
 	}
+	e := ends{from: addrPort(c.RemoteAddr()), to: dst}
+	defer s.left(e)
+	if s.brought(e) {
+		s.unreached(c, l, target{address: dst.String()}, errLoop)
+		return
+	}
 	if d := s.claim(addrPort(c.RemoteAddr()).Addr(), dst); d != nil {
 		d.carry(c)
 		return

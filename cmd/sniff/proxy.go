@@ -161,6 +161,10 @@ func (a *app) proxy(p proxyFlags, flags *pflag.FlagSet) error {
 	if err != nil {
 		return err
 	}
+	// Whoever reads that it listens may interrupt it.
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(stop)
 	server, err := proxy.Start(cfg)
 	if err != nil {
 		return usageError{err}
@@ -172,9 +176,6 @@ func (a *app) proxy(p proxyFlags, flags *pflag.FlagSet) error {
 		}
 		a.note("listens on %s%s", l, to)
 	}
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(stop)
 	<-stop
 	a.note("stopping; open connections have %s to finish", p.grace)
 	server.Shutdown(p.grace)
