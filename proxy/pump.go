@@ -60,9 +60,11 @@ type rewrite struct {
 
 const (
 	// firstBuffer keeps idle connections small; a read that fills it makes the
-	// next one larger, up to fullBuffer.
+	// next one larger, up to fullBuffer, and smallReads in a row that leave most
+	// of it empty make it small again.
 	firstBuffer = 4 << 10
-	fullBuffer  = 128 << 10
+	fullBuffer  = 256 << 10
+	smallReads  = 32
 	// maxPartial is the longest piece of an FTP line that is kept back until
 	// the line is whole.
 	maxPartial = 64 << 10
@@ -104,6 +106,7 @@ func (p *pump) loop() error {
 		p.early = nil
 	}
 	p.buf = make([]byte, firstBuffer)
+	small := 0 // reads in a row that a much smaller buffer would have done for
 	for {
 		n, err := p.source().Read(p.buf)
 		if n > 0 {
@@ -111,8 +114,14 @@ func (p *pump) loop() error {
 			if err := p.pass(p.buf[:n]); err != nil {
 				return err
 			}
-			if n == len(p.buf) && n < fullBuffer {
+			if small++; n > len(p.buf)/8 {
+				small = 0
+			}
+			switch {
+			case n == len(p.buf) && n < fullBuffer:
 				p.buf = make([]byte, min(4*n, fullBuffer))
+			case small == smallReads && len(p.buf) > firstBuffer:
+				p.buf, small = make([]byte, firstBuffer), 0
 			}
 		}
 		switch {

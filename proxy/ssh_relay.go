@@ -58,13 +58,14 @@ func newSSHRelay(r *relay, client, server identified) *sshRelay {
 func (s *sshRelay) run() {
 	defer s.client.Close()
 	defer s.upstream.Close()
+	offer := s.client.offer(len(s.ids[dissect.ClientToServer].line))
 	limit := time.Now().Add(s.r.srv.cfg.Limits.Handshake)
 	_ = s.client.SetDeadline(limit)
 	authenticated := make(chan struct{})
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() { s.watchLogin(authenticated) })
-	conn, channels, requests, err := ssh.NewServerConn(s.client, s.serverConfig())
+	conn, channels, requests, err := ssh.NewServerConn(s.client, s.serverConfig(offer))
 	s.welcomed.Store(true)
 	var agentErr error
 	if err == nil && s.login.deferred != nil {
@@ -98,7 +99,7 @@ func (s *sshRelay) leg(side dissect.Dir) *sshLeg {
 }
 
 // serverConfig is what the proxy is to the client.
-func (s *sshRelay) serverConfig() *ssh.ServerConfig {
+func (s *sshRelay) serverConfig(offer *kexInit) *ssh.ServerConfig {
 	l := s.login
 	cfg := &ssh.ServerConfig{
 		ServerVersion:               s.ids[dissect.ServerToClient].version(),
@@ -119,7 +120,7 @@ func (s *sshRelay) serverConfig() *ssh.ServerConfig {
 	// The implementation's defaults for servers hold algorithms that count as
 	// weak; the proxy must not be the reason for them.
 	good := ssh.SupportedAlgorithms()
-	cfg.KeyExchanges, cfg.Ciphers, cfg.MACs = good.KeyExchanges, good.Ciphers, good.MACs
+	cfg.KeyExchanges, cfg.Ciphers, cfg.MACs = good.KeyExchanges, offer.ciphers(good.Ciphers), good.MACs
 	cfg.AddHostKey(s.r.srv.cfg.SSH.HostKey)
 	return cfg
 }

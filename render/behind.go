@@ -6,7 +6,8 @@ import (
 )
 
 // behind writes a file on a goroutine of its own, so that a disk that is slow
-// for a moment does not hold up who writes; who is too far ahead waits.
+// for a moment does not hold up who writes; who is too far ahead waits. Behind
+// an error nothing more is written: a file must not go on behind a hole.
 type behind struct {
 	file  *os.File
 	queue chan []byte
@@ -29,12 +30,12 @@ func newBehind(f *os.File) *behind {
 func (b *behind) run() {
 	defer close(b.done)
 	for p := range b.queue {
-		if _, err := b.file.Write(p); err != nil {
-			b.mu.Lock()
-			if b.err == nil {
+		if b.Err() == nil {
+			if _, err := b.file.Write(p); err != nil {
+				b.mu.Lock()
 				b.err = err
+				b.mu.Unlock()
 			}
-			b.mu.Unlock()
 		}
 		select {
 		case b.free <- p:
@@ -43,18 +44,16 @@ func (b *behind) run() {
 	}
 }
 
-// Write takes a copy of p, and reports an error that an earlier one met.
-func (b *behind) Write(p []byte) (int, error) {
-	if err := b.Err(); err != nil {
-		return 0, err
-	}
-	var c []byte
+// Write takes p over and returns an empty buffer in its place.
+func (b *behind) Write(p []byte) []byte {
+	var empty []byte
 	select {
-	case c = <-b.free:
+	case empty = <-b.free:
 	default:
+		empty = make([]byte, 0, cap(p))
 	}
-	b.queue <- append(c[:0], p...)
-	return len(p), nil
+	b.queue <- p
+	return empty[:0]
 }
 
 // Err returns the first error.

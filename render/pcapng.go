@@ -1,23 +1,19 @@
 package render
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
-
-	"sniff/record"
 )
 
 // PcapNG writes relayed or decrypted connections as a capture of plain TCP: the
@@ -28,16 +24,17 @@ import (
 //
 // The file always ends with a whole packet, and never lacks more than the last
 // half second, so that it can be read after a kill, or while it is written.
+//
+// The head of a file is gopacket's; the blocks of packets are made here, in
+// the buffer that is written, because a payload is then copied once.
 type PcapNG struct {
 	rotate Rotation
 	path   string
 
 	mu      sync.Mutex
 	file    *behind
-	buf     *bufio.Writer
-	ng      *pcapgo.NgWriter
-	pending int       // bytes that are not in the file yet
-	size    int64     // bytes of this file, those included
+	pending []byte    // whole blocks that are not in the file yet
+	size    int64     // bytes of this file's packets, those included
 	begun   time.Time // when this file's first packet was relayed
 	number  int       // of this file, with rotation
 	err     error
@@ -56,11 +53,8 @@ type Rotation struct {
 const (
 	// flushEvery bounds what a kill can lose.
 	flushEvery = 500 * time.Millisecond
-	// maxPending is how much is written at once; the buffer has room for a
-	// packet more, so that it never spills in the middle of one.
+	// maxPending is how much is written at once.
 	maxPending = 256 << 10
-	// maxBlock is a packet's block without its comment.
-	maxBlock = 64 + 60 + maxSegment
 )
 
 // CreatePcapNG makes a capture file of mode 0600; it does not overwrite one.
@@ -80,19 +74,20 @@ func (w *PcapNG) begin() error {
 	if err != nil {
 		return err
 	}
-	f := newBehind(created)
-	buf := bufio.NewWriterSize(f, maxPending+maxBlock+maxComment+maxNote)
-	ng, err := pcapgo.NewNgWriterInterface(buf, pcapgo.NgInterface{
+	var first bytes.Buffer
+	ng, err := pcapgo.NewNgWriterInterface(&first, pcapgo.NgInterface{
 		Name: "sniff", LinkType: layers.LinkTypeRaw, SnapLength: 0, TimestampResolution: 9,
 	}, pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{Application: "sniff"}})
 	if err == nil {
-		err = errors.Join(ng.Flush(), buf.Flush())
+		err = ng.Flush()
+	}
+	if err == nil {
+		_, err = created.Write(first.Bytes())
 	}
 	if err != nil {
-		return errors.Join(err, f.Close())
+		return errors.Join(err, created.Close())
 	}
-	w.file, w.buf, w.ng = f, buf, ng
-	w.pending, w.size, w.begun = 0, 0, time.Time{}
+	w.file, w.size, w.begun = newBehind(created), 0, time.Time{}
 	return nil
 }
 
@@ -151,8 +146,10 @@ func (w *PcapNG) flushLoop() {
 }
 
 func (w *PcapNG) flush() {
-	w.failed(errors.Join(w.ng.Flush(), w.buf.Flush()))
-	w.pending = 0
+	if len(w.pending) > 0 {
+		w.pending = w.file.Write(w.pending)
+	}
+	w.failed(w.file.Err())
 }
 
 // failed keeps the first error, for Close.
@@ -172,254 +169,62 @@ func (w *PcapNG) Close() error {
 	return errors.Join(w.err, w.file.Close())
 }
 
-// Open begins a connection with its handshake.
-func (w *PcapNG) Open(client, server netip.AddrPort, at time.Time, comment string) record.TapConn {
-	if client.Addr().Is4() != server.Addr().Is4() {
-		client, server = as6(client), as6(server)
-	}
-	c := &pcapConn{w: w, ends: [2]netip.AddrPort{client, server}}
-	// Any two initial sequence numbers will do; these are easy to recognise.
-	c.seq = [2]uint32{1000, 2000}
-	c.about = []string{cutComment(comment)}
-	c.packet(record.ClientToServer, flagSYN, nil, at)
-	c.seq[0]++
-	c.packet(record.ServerToClient, flagSYN|flagACK, nil, at)
-	c.seq[1]++
-	c.packet(record.ClientToServer, flagACK, nil, at)
-	return c
-}
-
-func as6(ap netip.AddrPort) netip.AddrPort {
-	return netip.AddrPortFrom(netip.AddrFrom16(ap.Addr().As16()), ap.Port())
-}
-
+// The enhanced packet block (pcapng, section 4.3) and its comment option
+// (section 3.5), in the byte order of the head: little endian.
 const (
-	flagFIN = 1 << iota
-	flagSYN
-	flagRST
-	flagPSH
-	flagACK
+	blockPacket   = 6
+	optionComment = 1
 )
 
-// maxSegment is the payload of a synthesised packet over IPv4, which makes it
-// 1,500 bytes long; over IPv6 it is 20 bytes less.
-const maxSegment = 1460
-
-type pcapConn struct {
-	w     *PcapNG
-	ends  [2]netip.AddrPort
-	seq   [2]uint32
-	ended [2]bool
-	about []string // what is to be known of the connection
-	said  int      // how much of that stands in the file
-	file  int      // number of the file that has it
-	id    uint16
-	hole  [2]hole
-	buf   [60 + maxSegment]byte
-}
-
-func (c *pcapConn) Data(dir record.Dir, b []byte, at time.Time) {
-	most := maxSegment
-	if c.ends[0].Addr().Is6() {
-		most -= 20
-	}
-	for i := 1; len(b) > 0; i++ {
-		n := min(len(b), most)
-		flags := flagACK
-		if n == len(b) {
-			flags |= flagPSH
-		}
-		c.packet(dir, flags, b[:n], at)
-		c.seq[dir] += uint32(n)
-		b = b[n:]
-		// Receivers acknowledge at least every second segment (RFC 9293,
-		// section 3.8.6.3).
-		if i%2 == 0 || len(b) == 0 {
-			c.packet(dir.Other(), flagACK, nil, at)
-		}
-	}
-}
-
-// Gap leaves a hole in the sequence numbers, for readers to find; the packet
-// behind it says how much is missing.
-func (c *pcapConn) Gap(dir record.Dir, n int64, _ time.Time) {
-	h := &c.hole[dir]
-	if n < 0 {
-		h.unknown, n = true, 1
-	}
-	h.missing += n
-	wide := min(n, maxHole-h.wide)
-	h.wide += wide
-	c.seq[dir] += uint32(wide)
-}
-
-// hole is what is missing before the next packet of a direction.
-type hole struct {
-	missing int64
-	wide    int64 // as the sequence numbers show it
-	unknown bool  // more may be missing
-}
-
-// maxHole is the widest hole in the sequence numbers that cannot be taken for
-// a step back.
-const maxHole = 1 << 30
-
-// words says the hole in front of a packet of dir, and forgets it.
-func (h *hole) words(dir record.Dir) string {
-	defer func() { *h = hole{} }()
-	switch {
-	case h.unknown:
-		return fmt.Sprintf("bytes of the %s are missing before this packet, unknown how many", dir)
-	case h.missing > 0:
-		return fmt.Sprintf("%d bytes of the %s are missing before this packet", h.missing, dir)
-	}
-	return ""
-}
-
-// Comment annotates the next packet, and again the first one in a file that
-// begins later. Those of a connection that changes for ever are not kept.
-func (c *pcapConn) Comment(text string) {
-	c.about = append(c.about, cutComment(text))
-	if len(c.about) > maxAbout {
-		c.about = append(c.about[:1], c.about[len(c.about)-maxAbout+1:]...)
-		c.said = min(c.said, len(c.about)-1)
-	}
-}
-
-// maxComment is the longest comment of a packet, and maxAbout how many a
-// connection has.
-const (
-	maxComment = 4 << 10
-	maxAbout   = 8
-	maxNote    = 128 // of a hole
-)
-
-func cutComment(s string) string {
-	return strings.ToValidUTF8(s[:min(len(s), maxComment/maxAbout-8)], "")
-}
-
-func (c *pcapConn) EOF(dir record.Dir, at time.Time) {
-	if c.ended[dir] {
-		return
-	}
-	c.ended[dir] = true
-	c.packet(dir, flagFIN|flagACK, nil, at)
-	c.seq[dir]++
-	c.packet(dir.Other(), flagACK, nil, at)
-}
-
-func (c *pcapConn) Close(end, by string, at time.Time) {
-	switch {
-	case end == record.EndReset:
-		dir := record.ClientToServer
-		if by == "server" {
-			dir = record.ServerToClient
-		}
-		c.packet(dir, flagRST|flagACK, nil, at)
-	case end == record.EndClosed:
-		c.EOF(record.ClientToServer, at)
-		c.EOF(record.ServerToClient, at)
-	}
-}
-
-// packet writes one IP packet with its TCP segment.
-func (c *pcapConn) packet(dir record.Dir, flags int, payload []byte, at time.Time) {
-	src, dst := c.ends[dir], c.ends[dir.Other()]
-	tcp := 20
-	c.id++
-	var b []byte
-	var sum uint64
-	if src.Addr().Is4() {
-		b = c.buf[:20+tcp+len(payload)]
-		clear(b[:20+tcp])
-		b[0] = 0x45
-		binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
-		binary.BigEndian.PutUint16(b[4:], c.id)
-		b[6] = 0x40 // don't fragment
-		b[8] = 64
-		b[9] = 6
-		s, d := src.Addr().As4(), dst.Addr().As4()
-		copy(b[12:], s[:])
-		copy(b[16:], d[:])
-		binary.BigEndian.PutUint16(b[10:], fold(checksum(0, b[:20])))
-		sum = checksum(0, b[12:20])
-	} else {
-		b = c.buf[:40+tcp+len(payload)]
-		clear(b[:40+tcp])
-		b[0] = 0x60
-		binary.BigEndian.PutUint16(b[4:], uint16(tcp+len(payload)))
-		b[6] = 6
-		b[7] = 64
-		s, d := src.Addr().As16(), dst.Addr().As16()
-		copy(b[8:], s[:])
-		copy(b[24:], d[:])
-		sum = checksum(0, b[8:40])
-	}
-	t := b[len(b)-tcp-len(payload):]
-	binary.BigEndian.PutUint16(t, src.Port())
-	binary.BigEndian.PutUint16(t[2:], dst.Port())
-	binary.BigEndian.PutUint32(t[4:], c.seq[dir])
-	if flags&flagACK != 0 {
-		binary.BigEndian.PutUint32(t[8:], c.seq[dir.Other()])
-	}
-	t[12] = 5 << 4
-	t[13] = byte(flags)
-	binary.BigEndian.PutUint16(t[14:], 65535)
-	copy(t[20:], payload)
-	sum += 6 + uint64(len(t))
-	binary.BigEndian.PutUint16(t[16:], fold(checksum(sum, t)))
-
-	c.w.write(c, b, at, c.hole[dir].words(dir))
-}
-
-// write adds a packet to the file, with what is to be known of its connection
-// there, and of the packet itself.
-func (w *PcapNG) write(c *pcapConn, b []byte, at time.Time, note string) {
+// write adds a packet to the file, in two pieces, with what is to be known of
+// its connection there, and of the packet itself.
+func (w *PcapNG) write(c *pcapConn, head, payload []byte, at time.Time, note string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.turn(at)
-	var opts pcapgo.NgPacketOptions
 	if c.file != w.number {
 		c.file, c.said = w.number, 0
 	}
-	size := maxBlock - maxSegment + len(b)
-	if c.said < len(c.about) {
-		opts.Comments = c.about[c.said:len(c.about):len(c.about)]
-		c.said = len(c.about)
+	about := c.about[c.said:]
+	c.said = len(c.about)
+
+	b, from := w.pending, len(w.pending)
+	n := uint32(len(head) + len(payload))
+	ns := uint64(at.UnixNano())
+	b = binary.LittleEndian.AppendUint32(b, blockPacket)
+	b = append(b, 0, 0, 0, 0, 0, 0, 0, 0) // length, to come; the first interface
+	b = binary.LittleEndian.AppendUint32(b, uint32(ns>>32))
+	b = binary.LittleEndian.AppendUint32(b, uint32(ns))
+	b = binary.LittleEndian.AppendUint32(b, n)
+	b = binary.LittleEndian.AppendUint32(b, n)
+	b = append(append(b, head...), payload...)
+	b = pad(b, n)
+	if len(about) > 0 || note != "" {
+		for _, text := range about {
+			b = appendComment(b, text)
+		}
+		if note != "" {
+			b = appendComment(b, note)
+		}
+		b = append(b, 0, 0, 0, 0) // the end of the options
 	}
-	if note != "" {
-		opts.Comments = append(opts.Comments, note)
-	}
-	for _, text := range opts.Comments {
-		size += 8 + len(text)
-	}
-	if w.pending+size > maxPending {
+	total := uint32(len(b) - from + 4)
+	b = binary.LittleEndian.AppendUint32(b, total)
+	binary.LittleEndian.PutUint32(b[from+4:], total)
+	w.pending = b
+	w.size += int64(total)
+	if len(b) >= maxPending {
 		w.flush()
 	}
-	w.pending += size
-	w.size += int64(size)
-	w.failed(w.ng.WritePacketWithOptions(gopacket.CaptureInfo{Timestamp: at, CaptureLength: len(b), Length: len(b)}, b, opts))
 }
 
-// checksum adds 16-bit words to sum (RFC 1071). It takes four at a time, in two
-// halves: what carries from one word into the next is folded in the end.
-func checksum(sum uint64, b []byte) uint64 {
-	for ; len(b) >= 8; b = b[8:] {
-		v := binary.BigEndian.Uint64(b)
-		sum += v>>32 + v&0xffffffff
-	}
-	for ; len(b) >= 2; b = b[2:] {
-		sum += uint64(b[0])<<8 | uint64(b[1])
-	}
-	if len(b) == 1 {
-		sum += uint64(b[0]) << 8
-	}
-	return sum
+func appendComment(b []byte, text string) []byte {
+	b = binary.LittleEndian.AppendUint16(b, optionComment)
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(text)))
+	return pad(append(b, text...), uint32(len(text)))
 }
 
-func fold(sum uint64) uint16 {
-	for sum > 0xffff {
-		sum = sum>>16 + sum&0xffff
-	}
-	return ^uint16(sum)
+// pad fills what n bytes lack to a multiple of four.
+func pad(b []byte, n uint32) []byte {
+	return append(b, "\x00\x00\x00"[:-n&3]...)
 }
