@@ -47,10 +47,7 @@ func TestEVEAgainstSchema(t *testing.T) {
 	foreign, _ := filepath.Glob("../../../shared/corpus/captures/*")
 	seen := map[string]int{}
 	for _, path := range append(samples(t), foreign...) {
-		args := []string{"read", "-q", "-o", "eve", path}
-		if keys := strings.TrimSuffix(path, filepath.Ext(path)) + ".keys"; exists(keys) {
-			args = append(args, "--keylog", keys)
-		}
+		args := append([]string{"read", "-q", "-o", "eve", path}, keysOf(path)...)
 		for _, extended := range []bool{false, true} {
 			if extended {
 				args = append(args, "--eve-extended")

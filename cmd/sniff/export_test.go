@@ -134,13 +134,10 @@ func TestExportCapture(t *testing.T) {
 			t.Errorf("%s: exit status %d, %s", path, status, stderr)
 			continue
 		}
-		args := []string{"read", "-o", "jsonl"}
-		if keys := strings.TrimSuffix(path, filepath.Ext(path)) + ".keys"; exists(keys) {
-			args = append(args, "--keylog", keys)
-		}
+		args := append([]string{"read", "-o", "jsonl"}, keysOf(path)...)
 		want, _, _ := sniff(t, nil, append(args, path)...)
 		got, _, _ := sniff(t, nil, append(args, out)...)
-		if renumbered(want) != renumbered(got) {
+		if want == "" || renumbered(want) != renumbered(got) {
 			t.Errorf("%s: the exported capture gives other records", path)
 		}
 	}

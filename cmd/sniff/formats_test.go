@@ -62,12 +62,12 @@ func everyFormat(t *testing.T, path string) map[string]string {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	a := &app{stdout: &stdout, stderr: &stderr, color: "auto"}
-	if keys := strings.TrimSuffix(path, filepath.Ext(path)) + ".keys"; exists(keys) {
-		if filepath.Base(filepath.Dir(path)) == "ssh" {
-			a.ssh.keylog = keys
-		} else {
-			a.keylog = keys
-		}
+	switch keys := keysOf(path); {
+	case keys == nil:
+	case keys[0] == "--ssh-keylog":
+		a.ssh.keylog = keys[1]
+	default:
+		a.keylog = keys[1]
 	}
 	var records []record.Record
 	err := a.analyse([]string{path}, record.SinkFunc(func(r record.Record) error {

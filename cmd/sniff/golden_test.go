@@ -60,13 +60,7 @@ func TestSamples(t *testing.T) {
 		name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
 		t.Run(filepath.Base(filepath.Dir(path))+"/"+name, func(t *testing.T) {
 			args := []string{"read", "-o", "jsonl"}
-			if keys := strings.TrimSuffix(path, filepath.Ext(path)) + ".keys"; exists(keys) {
-				flag := "--keylog"
-				if filepath.Base(filepath.Dir(path)) == "ssh" {
-					flag = "--ssh-keylog"
-				}
-				args = append(args, flag, keys)
-			}
+			args = append(args, keysOf(path)...)
 			got, stderr, status := sniff(t, nil, append(args, path)...)
 			if status != exitDone || stderr != "" {
 				t.Errorf("exit status %d, standard error %q", status, stderr)
@@ -74,6 +68,18 @@ func TestSamples(t *testing.T) {
 			compare(t, strings.TrimSuffix(path, filepath.Ext(path))+".jsonl", got)
 		})
 	}
+}
+
+// keysOf returns the flags that let a sample be decrypted, if it can be.
+func keysOf(path string) []string {
+	keys := strings.TrimSuffix(path, filepath.Ext(path)) + ".keys"
+	switch {
+	case !exists(keys):
+		return nil
+	case filepath.Base(filepath.Dir(path)) == "ssh":
+		return []string{"--ssh-keylog", keys}
+	}
+	return []string{"--keylog", keys}
 }
 
 func exists(path string) bool {
