@@ -73,15 +73,18 @@ func (o *smtpWhole) exchange(x *record.SMTPExchange) {
 	if !opening {
 		return
 	}
+	if x.Reply.Positive() {
+		if t := o.open[x.Session]; t != nil {
+			t.failed = ""
+		}
+		return
+	}
 	t := o.try(&x.Header)
 	what := spoken(x)
 	if x.Greeting {
 		what = "the client"
 	}
 	switch {
-	case x.Reply.Positive():
-		t.failed = ""
-		return
 	case x.Reply == nil && x.Greeting:
 		t.failed = "never greeted"
 		t.seen = []record.Evidence{Seen(x, record.Plain(x.Unanswered))}

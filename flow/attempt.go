@@ -283,7 +283,7 @@ func (e *Engine) promote(id int32, x int, s *capture.Segment, first bool) {
 func (e *Engine) openAttempt(a *attempt) receiver {
 	o := opening{
 		client: a.key[a.client].addrPort(), server: a.key[a.client^1].addrPort(),
-		start: time.Unix(0, a.start).UTC(), packet: a.packet, number: a.number,
+		start: instant(a.start), packet: a.packet, number: a.number,
 		midstream: a.midstream, orientation: byHandshake,
 	}
 	if a.answered > a.start {
@@ -307,7 +307,7 @@ func (e *Engine) finishAttempt(id int32, end string) {
 	for x := range a.packets {
 		stats[x^int(a.client)].Packets = uint64(a.packets[x])
 	}
-	at := record.Stamp{Time: time.Unix(0, a.last).UTC(), Packet: a.newest}
+	at := record.Stamp{Time: instant(a.last), Packet: a.newest}
 	if a.oddResets > 0 {
 		out.anomaly("tcp_rst_out_of_window", record.ServerToClient, at,
 			fmt.Sprintf("%d RST that fit no SYN; ignored", a.oddResets))

@@ -26,7 +26,7 @@ func (st *stage) goesOnInTheClear() bool {
 		st.s.root = in
 	}
 	st.inner, st.dissector, st.mode = nil, nil, opaque
-	st.s.rec.TLS = tlsClear
+	st.s.rec.tls = tlsClear
 	st.s.changed()
 	for d := range in.dirs {
 		in.run(record.Dir(d))

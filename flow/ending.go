@@ -20,7 +20,7 @@ func (e *Engine) finish(c *tcpConn, x int, seq uint32, s *capture.Segment) {
 		return
 	}
 	h.finSeen, h.fin, h.finAck = true, seq, h.next
-	h.finTime, h.finPacket = s.Time, s.Packet
+	h.finTime, h.finPacket = s.Time.UnixNano(), s.Packet
 	if s.Flags&capture.ACK != 0 {
 		h.finAck = s.Ack
 	} else {

@@ -189,10 +189,10 @@ func (e *Engine) openSession(o opening) receiver {
 	s.lock()
 	defer s.unlock()
 	s.number = o.number
-	s.rec.Packet = o.packet
-	s.rec.Handshake = record.Seconds(o.handshake)
-	if s.rec.Orientation != "content" {
-		s.rec.Orientation = o.orientation
+	s.rec.packet = o.packet
+	s.rec.handshake = record.Seconds(o.handshake)
+	if s.rec.orientation != "content" {
+		s.rec.orientation = o.orientation
 	}
 	return s
 }
@@ -208,7 +208,7 @@ func (s *Session) anomaly(code string, dir dissect.Dir, at record.Stamp, detail 
 func (s *Session) oneSided(yes bool) {
 	s.lock()
 	defer s.unlock()
-	s.rec.OneSided = yes
+	s.rec.oneSided = yes
 }
 
 func (s *Session) stats() *[2]record.SideStats { return &s.side }

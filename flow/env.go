@@ -16,7 +16,7 @@ func (st *stage) Conn() dissect.Conn {
 		Session:   s.identity(),
 		Start:     s.conn.Start,
 		Midstream: s.conn.Midstream,
-		OneSided:  s.rec.OneSided,
+		OneSided:  s.rec.oneSided,
 		TLS:       st.inTLS,
 	}
 }
@@ -88,7 +88,7 @@ func (st *stage) TLS() *record.TLSHandshake { return st.tls }
 
 func (st *stage) Plain(dir dissect.Dir, b []byte) {
 	if st.inner != nil && len(b) > 0 {
-		st.s.rec.TLS = tlsRead
+		st.s.rec.tls = tlsRead
 		st.inner.data(dir, b, st.At(0))
 	}
 }
@@ -109,8 +109,8 @@ func (st *stage) Opaque(dir dissect.Dir, n int64) {
 	if st.inner == nil {
 		return
 	}
-	if st.s.rec.TLS == "" {
-		st.s.rec.TLS = tlsOpaque
+	if st.s.rec.tls == "" {
+		st.s.rec.tls = tlsOpaque
 	}
 	st.inner.cannotRead(dir, n, st.At(0))
 }

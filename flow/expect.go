@@ -80,7 +80,7 @@ func (s *Session) bind(x *expectation) {
 	x.parent.forget(x)
 	if !s.conn.Oriented && s.client == x.Server && s.server != x.Server {
 		s.swap()
-		s.rec.Orientation = "content"
+		s.rec.orientation = "content"
 	}
 	st := s.root
 	st.protocol, st.inTLS = x.Protocol, st.inTLS || x.TLS

@@ -43,7 +43,7 @@ type mark struct {
 // many as connections, each with the front of a line.
 type buffer struct{ b []byte }
 
-var buffers = sync.Pool{New: func() any { return &buffer{b: make([]byte, 0, 512)} }}
+var buffers = sync.Pool{New: func() any { return &buffer{b: make([]byte, 0, 128)} }}
 
 // maxPooled is the largest buffer that goes back to the pool.
 const maxPooled = 64 << 10

@@ -95,7 +95,7 @@ func (st *stage) conclude() {
 	for i := range s.e.cfg.Protocols {
 		p := &s.e.cfg.Protocols[i]
 		if p.AloneOnTLS && slices.Contains(p.TLSPorts, s.server.Port()) && (st.probe.in.ALPN == "" || slices.Contains(p.ALPN, st.probe.in.ALPN)) {
-			s.rec.Inferred = record.InferredByPort
+			s.rec.inferred = record.InferredByPort
 			st.start(p.Name, p.New)
 			return
 		}
@@ -152,7 +152,7 @@ func (s *Session) adopt(st *stage, u *unseen, how string) bool {
 		s.family.Store(to)
 		old.Unlock()
 	}
-	s.parent, s.rec.Inferred = u.parent, how
+	s.parent, s.rec.inferred = u.parent, how
 	st.start(u.Protocol, u.New)
 	return true
 }

@@ -92,7 +92,7 @@ func (e *Engine) lose(c *tcpConn, x int, force bool) bool {
 		b := h.ahead.blocks[0]
 		to, t, packet = b.seq, b.time, b.packet
 	case h.finSeen:
-		to, t, packet = h.fin, h.finTime, h.finPacket
+		to, t, packet = h.fin, instant(h.finTime), h.finPacket
 	default:
 		known = false
 	}
@@ -243,7 +243,7 @@ func (e *Engine) overdue(c *tcpConn, force bool) {
 
 func (h *tcpHalf) endStamp(t time.Time, packet uint64) record.Stamp {
 	if h.finSeen && h.next == h.fin {
-		t, packet = h.finTime, h.finPacket
+		t, packet = instant(h.finTime), h.finPacket
 	}
 	return h.stamp(t, packet)
 }

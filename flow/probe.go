@@ -234,7 +234,7 @@ func (st *stage) ask() {
 				st.s.swap()
 			}
 			if !p.in.Oriented {
-				st.s.rec.Orientation = "content"
+				st.s.rec.orientation = "content"
 			}
 			st.start(c.Name, c.New)
 			return
@@ -270,7 +270,7 @@ func (st *stage) startTLS(d dissect.Dir) {
 		st.s.swap()
 	}
 	if !p.in.Oriented {
-		st.s.rec.Orientation = "content"
+		st.s.rec.orientation = "content"
 	}
 	layer := st.wrap()
 	layer.protocol = "tls"

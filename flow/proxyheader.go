@@ -36,8 +36,8 @@ func (st *stage) readProxyHeader() bool {
 	}
 	p.header = false
 	if n > 0 {
-		st.s.rec.Proxied = h
-		st.s.rec.Layers = append(st.s.rec.Layers, "proxy")
+		st.s.rec.proxied = h
+		st.s.rec.layers = append(st.s.rec.layers, "proxy")
 		st.dirs[dissect.ClientToServer].read += int64(n)
 		p.skip(n)
 	}

@@ -94,8 +94,8 @@ func (s *Session) Intercepted(hs *record.TLSHandshake) {
 		s.offset[dissect.Dir(d)^s.swapped] -= n
 		s.side[dissect.Dir(d)^s.swapped].Bytes -= n
 	}
-	s.rec.TLS = tlsRead
-	s.rec.Layers = append(s.rec.Layers, "tls")
+	s.rec.tls = tlsRead
+	s.rec.layers = append(s.rec.layers, "tls")
 	s.changed()
 }
 

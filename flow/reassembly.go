@@ -46,9 +46,12 @@ type tcpHalf struct {
 	ahead ahead
 	stats *record.SideStats
 
-	finTime   time.Time
+	finTime   int64 // Unix nanoseconds
 	finPacket uint64
 }
+
+// instant is the time at so many Unix nanoseconds.
+func instant(ns int64) time.Time { return time.Unix(0, ns).UTC() }
 
 // start makes seq the next byte to deliver.
 func (h *tcpHalf) start(seq uint32) {
@@ -245,7 +248,7 @@ func (e *Engine) drainHalf(c *tcpConn, x int) bool {
 	h.ahead.drop(done)
 	if h.finSeen && !h.ended && h.next == h.fin && !c.half[x^1].behind(h.finAck) {
 		h.ended = true
-		c.out.EOF(c.dir(x), h.stamp(h.finTime, h.finPacket))
+		c.out.EOF(c.dir(x), h.stamp(instant(h.finTime), h.finPacket))
 		return true
 	}
 	return done > 0

@@ -49,7 +49,7 @@ type Session struct {
 	root   *stage   // reads the connection's bytes
 	nested []*stage // opened inside, not ended yet
 
-	rec     record.Session       // in the making
+	rec     facts                // for its record
 	side    [2]record.SideStats  // by the caller's direction
 	offset  [2]int64             // bytes delivered or missing, by the caller's direction
 	outline record.Outline       // belongs to the output
@@ -72,6 +72,19 @@ type Session struct {
 	signal      chan struct{}
 }
 
+// facts are what the session's record will say. The record itself is several
+// times as large, and there may be hundreds of thousands of open sessions.
+type facts struct {
+	packet              uint64
+	handshake, active   record.Seconds
+	midstream, oneSided bool
+	orientation         string
+	inferred, tls, via  string
+	layers              []string
+	proxied             *record.ProxyHeader
+	opaqueFrom          map[string]int64
+}
+
 // family is what sessions share that share the state of a dissector.
 type family struct {
 	sync.Mutex
@@ -83,13 +96,13 @@ type family struct {
 func (e *Engine) Open(conn Conn) *Session {
 	s := &Session{e: e, conn: conn, client: conn.Client, server: conn.Server, parent: conn.Parent}
 	s.number = e.sessions.Add(1)
-	s.rec.Orientation = "first"
+	s.rec.orientation = "first"
 	if conn.Oriented {
-		s.rec.Orientation = "handshake"
+		s.rec.orientation = "handshake"
 	}
-	s.rec.Midstream, s.rec.Via = conn.Midstream, conn.Via
+	s.rec.midstream, s.rec.via = conn.Midstream, conn.Via
 	if conn.TLS {
-		s.rec.TLS, s.rec.Layers = tlsRead, []string{"tls"}
+		s.rec.tls, s.rec.layers = tlsRead, []string{"tls"}
 	}
 	s.root = &stage{s: s, inTLS: conn.TLS, now: record.Stamp{Time: conn.Start}}
 
@@ -199,11 +212,14 @@ func (s *Session) close(end, by string, at record.Stamp) {
 	s.changed()
 	s.emitCounts()
 
-	r := &s.rec
-	r.End, r.EndedBy = end, by
-	r.History = s.histories[s.swapped]
-	r.Duration = record.Between(s.conn.Start, at.Time)
-	r.ClientSide, r.ServerSide = s.side[s.swapped], s.side[s.swapped^1]
+	f := &s.rec
+	r := &record.Session{
+		End: end, EndedBy: by, Duration: record.Between(s.conn.Start, at.Time), Active: f.active, Handshake: f.handshake,
+		Midstream: f.midstream, OneSided: f.oneSided, Orientation: f.orientation, Inferred: f.inferred,
+		Layers: f.layers, TLS: f.tls, Proxied: f.proxied, OpaqueFrom: f.opaqueFrom, Via: f.via,
+		ClientSide: s.side[s.swapped], ServerSide: s.side[s.swapped^1], History: s.histories[s.swapped],
+	}
+	r.Packet = f.packet
 	if s.parent != nil {
 		r.Parent = s.parent.identity()
 	}
@@ -292,11 +308,11 @@ func (s *Session) swap() {
 
 // opaqueFrom notes from where dir could not be read any more.
 func (s *Session) opaqueFrom(dir dissect.Dir, offset int64) {
-	if s.rec.OpaqueFrom == nil {
-		s.rec.OpaqueFrom = map[string]int64{}
+	if s.rec.opaqueFrom == nil {
+		s.rec.opaqueFrom = map[string]int64{}
 	}
-	if _, ok := s.rec.OpaqueFrom[dir.String()]; !ok {
-		s.rec.OpaqueFrom[dir.String()] = offset
+	if _, ok := s.rec.opaqueFrom[dir.String()]; !ok {
+		s.rec.opaqueFrom[dir.String()] = offset
 	}
 }
 

@@ -289,7 +289,7 @@ func (st *stage) act(dir dissect.Dir, a dissect.Action) {
 // side cannot be read. What d still has when it ends is read at once.
 func (st *stage) hold(d dissect.Dir) {
 	h, other := &st.dirs[d], &st.dirs[d.Other()]
-	if h.held || h.ending || h.ended || st.s.rec.OneSided || other.ended || other.opaque {
+	if h.held || h.ending || h.ended || st.s.rec.oneSided || other.ended || other.opaque {
 		st.tapAnswered()
 		return
 	}
@@ -318,7 +318,7 @@ func (st *stage) letGo(d dissect.Dir) {
 func (st *stage) expireHolds(now time.Time) {
 	for d := range st.dirs {
 		h := &st.dirs[d]
-		for h.held && (st.s.rec.OneSided || now.Sub(h.heldSince) > st.s.e.cfg.Limits.HoldTime) {
+		for h.held && (st.s.rec.oneSided || now.Sub(h.heldSince) > st.s.e.cfg.Limits.HoldTime) {
 			st.letGo(dissect.Dir(d))
 		}
 	}
@@ -334,8 +334,8 @@ func (st *stage) turnOpaque(dir dissect.Dir, code, detail string) {
 	h.turnOpaque()
 	st.s.changed()
 	if st.inner != nil {
-		if st.s.rec.TLS == "" {
-			st.s.rec.TLS = tlsOpaque
+		if st.s.rec.tls == "" {
+			st.s.rec.tls = tlsOpaque
 		}
 		st.inner.cannotRead(dir, 0, st.At(0))
 	}
@@ -354,7 +354,7 @@ func (st *stage) handoff() {
 			st.call(dir, func() { st.dissector.EOF(dir) })
 		}
 	}
-	st.s.rec.Layers = append(st.s.rec.Layers, st.protocol)
+	st.s.rec.layers = append(st.s.rec.layers, st.protocol)
 	st.dissector, st.mode, st.head = nil, probing, nil
 	st.probe = newProber(st)
 	st.probe.in.Oriented, st.probe.in.ALPN, st.probe.header = true, "", false

@@ -133,7 +133,7 @@ func (t *trace) report(out receiver, client int) {
 		side.IPBytes, side.Flags = t.bytes[x], flagText(t.flags[x])
 	}
 	if s, ok := out.(traced); ok {
-		s.trace([2]string{t.history(client), t.history(client ^ 1)}, time.Unix(0, t.until).UTC())
+		s.trace([2]string{t.history(client), t.history(client ^ 1)}, instant(t.until))
 	}
 }
 
@@ -143,5 +143,5 @@ func (s *Session) trace(histories [2]string, until time.Time) {
 	s.lock()
 	defer s.unlock()
 	s.histories = histories
-	s.rec.Active = record.Between(s.conn.Start, until)
+	s.rec.active = record.Between(s.conn.Start, until)
 }

@@ -91,7 +91,7 @@ func (st *stage) wrap() *stage {
 
 // beginTLS gives a stage its TLS layer. Without one it is opaque.
 func (st *stage) beginTLS() {
-	st.s.rec.Layers = append(st.s.rec.Layers, "tls")
+	st.s.rec.layers = append(st.s.rec.layers, "tls")
 	st.mode = reading
 	if make := st.s.e.cfg.TLS; make != nil {
 		st.call(st.dir, func() { st.dissector = make(st) })
@@ -104,7 +104,7 @@ func (st *stage) beginTLS() {
 // giveUpTLS makes the stage count its bytes, which nobody can read.
 func (st *stage) giveUpTLS() {
 	st.mode = opaque
-	st.s.rec.TLS = tlsOpaque
+	st.s.rec.tls = tlsOpaque
 	for d := range st.dirs {
 		h := &st.dirs[d]
 		st.inner.cannotRead(dissect.Dir(d), 0, st.now)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -33,10 +34,18 @@ func (a *app) analyse(files []string, sink record.Sink, keep int, store content.
 	return err
 }
 
+// softMemory, in bytes, is where the garbage collector works harder rather than
+// let the heap grow to twice of what is in use. The engine's limits keep that
+// below it.
+const softMemory = 900 << 20
+
 // analyseFrom takes every segment of the reader, which it closes, through the
 // engine and the diagnosis to sink.
 func (a *app) analyseFrom(reader *capture.Reader, sink record.Sink, keep int, store content.Store) error {
 	defer reader.Close()
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(softMemory)
+	}
 	layer, err := a.tlsLayer(reader)
 	if err != nil {
 		return err

@@ -193,7 +193,7 @@ func (d *dissector) decide(b []byte) bool {
 	switch {
 	case x.rec.Verb == "DATA" && !c.sure():
 		d.mode = inData
-		d.in = dataState{bol: true, fresh: true}
+		d.in = &dataState{bol: true, fresh: true}
 	case x.rec.Verb == "AUTH" && !c.sure():
 		d.held, d.mode = x, inAuth
 	default:
@@ -219,7 +219,7 @@ func (d *dissector) clientGap(n int64) {
 			// DATA, STARTTLS or AUTH still waits for its answer, which will
 			// say what the missing bytes began.
 			if d.held.rec.Verb == "DATA" && d.held.rec.Reply == nil {
-				d.in = dataState{holes: true}
+				d.in = &dataState{holes: true}
 				d.current().gap(n)
 			}
 			if d.mode == inAuth {

@@ -296,7 +296,7 @@ func (d *dissector) unasked(r *record.SMTPReply) dissect.Action {
 	}
 	r.Meaning = meaning("", r)
 	switch {
-	case r.Code == 220 && !d.greeted && d.conn.Midstream:
+	case r.Code == 220 && !d.greeted && d.env.Conn().Midstream:
 		x.rec.Greeting, d.greeted = true, true
 	case r.Code == 354 && (d.unsure || d.lost || !d.heard):
 		// DATA was in a gap: what the client sends now is a message.

@@ -73,8 +73,7 @@ const (
 )
 
 type dissector struct {
-	env  dissect.Env
-	conn dissect.Conn
+	env dissect.Env
 
 	split [2]line.Splitter
 	tail  [2][]byte
@@ -89,7 +88,7 @@ type dissector struct {
 	lost      bool
 	skip      [2]bool // inside an over-long line
 	chunkLeft int64
-	in        dataState
+	in        *dataState // of the latest message; nil before the first
 
 	queue []*exchange
 	part  *replyPart
@@ -118,16 +117,16 @@ type dissector struct {
 
 // New makes the dissector of one session.
 func New(env dissect.Env) dissect.Dissector {
-	d := &dissector{env: env, conn: env.Conn()}
-	d.tls = d.conn.TLS
+	conn := env.Conn()
+	d := &dissector{env: env, tls: conn.TLS}
 	for i := range d.split {
 		d.split[i].Max = maxLine
 	}
-	if d.conn.Midstream {
+	if conn.Midstream {
 		d.lost, d.unsure = true, true
 		return d
 	}
-	d.queue = append(d.queue, &exchange{rec: &record.SMTPExchange{Greeting: true, TLS: d.tls}, rcpt: -1, end: d.conn.Start})
+	d.queue = append(d.queue, &exchange{rec: &record.SMTPExchange{Greeting: true, TLS: d.tls}, rcpt: -1, end: conn.Start})
 	return d
 }
 
@@ -196,7 +195,6 @@ func (d *dissector) EOF(dir dissect.Dir) {
 // Closed reports what was never answered and messages that were never
 // finished.
 func (d *dissector) Closed(end, by string) {
-	d.conn.OneSided = d.env.Conn().OneSided
 	d.closing = closing(end, by)
 	d.finish()
 }

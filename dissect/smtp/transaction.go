@@ -272,7 +272,7 @@ func (d *dissector) settle(t *transaction) {
 		m.Rate = int64(float64(m.Size) / d.Seconds())
 	}
 	m.Times.Total = record.Between(m.Time, t.seen)
-	t.judge(d.closing, d.conn.OneSided)
+	t.judge(d.closing, d.env.Conn().OneSided)
 	result := t.result
 	if result == nil {
 		d.env.Emit(m)
@@ -308,7 +308,7 @@ func (d *dissector) finish() {
 		d.dataCut()
 	}
 	why := d.closing + " before a reply"
-	if d.conn.OneSided {
+	if d.env.Conn().OneSided {
 		why = "only one side of the connection is in the capture"
 	}
 	for len(d.queue) > 0 {
@@ -337,7 +337,7 @@ func (d *dissector) open(t *transaction, at record.Stamp) {
 	}
 	t.body = d.env.Body(content.Info{
 		Carrier:     "smtp",
-		Session:     d.conn.Session,
+		Session:     d.env.Conn().Session,
 		Role:        content.Message,
 		ContentType: "message/rfc822",
 		Stamp:       at,
@@ -362,9 +362,9 @@ func (d *dissector) onData(x *exchange, r *record.SMTPReply) dissect.Action {
 	}
 	d.held, d.mode = nil, inCommands
 	if r.Code/100 == 3 {
-		holes := d.in.holes && t.rec.Partial
+		holes := d.in != nil && d.in.holes && t.rec.Partial
 		d.mode, d.lost = inData, false
-		d.in = dataState{bol: !holes, fresh: true, holes: holes, resumed: holes}
+		d.in = &dataState{bol: !holes, fresh: true, holes: holes, resumed: holes}
 		if d.cur == nil {
 			d.cur = t
 		}
@@ -385,7 +385,7 @@ func (d *dissector) beginOrphanData(r *record.SMTPReply) {
 	t.rec.DataReply = r
 	t.gap(-1)
 	d.mode, d.lost = inData, false
-	d.in = dataState{holes: true, resumed: true}
+	d.in = &dataState{holes: true, resumed: true}
 }
 
 // orphanDot: the end of a message whose beginning was not seen.
