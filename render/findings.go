@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"sniff/record"
@@ -16,7 +15,7 @@ import (
 type Findings struct {
 	w     *bufio.Writer
 	style Style
-	list  []*record.Finding
+	found found
 }
 
 // NewFindings returns a sink that writes to w; it does not close w.
@@ -26,60 +25,15 @@ func NewFindings(w io.Writer, style Style) *Findings {
 
 func (t *Findings) Write(r record.Record) error {
 	if f, ok := r.(*record.Finding); ok {
-		t.list = append(t.list, f)
+		t.found.add(f)
 	}
 	return nil
 }
 
-// rank orders findings: the most severe first, but each symptom right behind
-// the finding of its session that explains it, however severe the symptom is.
-func rank(list []*record.Finding) []*record.Finding {
-	type place struct{ session, code string }
-	causes := map[place]bool{}
-	for _, f := range list {
-		causes[place{f.Session, f.Code}] = true
-	}
-	symptoms := map[place][]*record.Finding{}
-	worst := map[place]int{}
-	var roots []*record.Finding
-	for _, f := range list {
-		cause := place{f.Session, f.Cause}
-		if f.Cause == "" || f.Cause == f.Code || !causes[cause] {
-			roots = append(roots, f)
-			continue
-		}
-		symptoms[cause] = append(symptoms[cause], f)
-		worst[cause] = max(worst[cause], f.Severity.Level())
-	}
-	level := func(f *record.Finding) int { return max(f.Severity.Level(), worst[place{f.Session, f.Code}]) }
-	slices.SortStableFunc(roots, func(a, b *record.Finding) int { return level(b) - level(a) })
-	ranked := make([]*record.Finding, 0, len(list))
-	var put func(f *record.Finding)
-	put = func(f *record.Finding) {
-		ranked = append(ranked, f)
-		at := place{f.Session, f.Code}
-		next := symptoms[at]
-		delete(symptoms, at) // behind the first of several with one code
-		for _, s := range next {
-			put(s)
-		}
-	}
-	for _, f := range roots {
-		put(f)
-	}
-	for _, f := range list { // those that explain each other have no root
-		if at := (place{f.Session, f.Cause}); symptoms[at] != nil {
-			ranked = append(ranked, symptoms[at]...)
-			delete(symptoms, at)
-		}
-	}
-	return ranked
-}
-
 // Close writes the groups.
 func (t *Findings) Close() error {
-	t.list = rank(t.list)
-	if len(t.list) == 0 {
+	list := t.found.ranked()
+	if len(list) == 0 {
 		fmt.Fprintln(t.w, "no findings")
 		return t.w.Flush()
 	}
@@ -87,9 +41,9 @@ func (t *Findings) Close() error {
 		severity record.Severity
 		code     string
 	}
-	groups := map[key][]*record.Finding{}
+	groups := map[key][]*same{}
 	var order []key
-	for _, f := range t.list {
+	for _, f := range list {
 		k := key{f.Severity, f.Code}
 		if groups[k] == nil {
 			order = append(order, k)
@@ -105,11 +59,15 @@ func (t *Findings) Close() error {
 	return t.w.Flush()
 }
 
-func (t *Findings) group(list []*record.Finding) {
+func (t *Findings) group(list []*same) {
 	first := list[0]
 	head := fmt.Sprintf("%-8s", first.Severity) + "  " + first.Code
-	if len(list) > 1 {
-		head += fmt.Sprintf(", %d times", len(list))
+	times := 0
+	for _, f := range list {
+		times += f.sessions
+	}
+	if times > 1 {
+		head += fmt.Sprintf(", %d times", times)
 	}
 	fmt.Fprintln(t.w, t.style.paint(severityColor(first.Severity), head))
 	for _, f := range list {
@@ -121,11 +79,8 @@ func (t *Findings) group(list []*record.Finding) {
 }
 
 // one writes what happened in one case.
-func (t *Findings) one(f *record.Finding) {
-	title := Escape(f.Title)
-	if f.Count > 1 {
-		title += fmt.Sprintf(" (%d times)", f.Count)
-	}
+func (t *Findings) one(f *same) {
+	title := f.title()
 	const indent = 2
 	for _, l := range wrap(title, columns(t.style.Width, indent)) {
 		fmt.Fprintf(t.w, "%*s%s\n", indent, "", l)
@@ -153,6 +108,7 @@ func (t *Findings) one(f *record.Finding) {
 		}
 		t.say("seen", Escape(text)+where)
 	}
+	t.say("also", f.others())
 }
 
 func (t *Findings) say(label, text string) {

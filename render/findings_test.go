@@ -1,6 +1,7 @@
 package render
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -23,12 +24,40 @@ func TestCausesStandBeforeTheirSymptoms(t *testing.T) {
 		f("d", "hen", notice, "egg"), // never to be lost
 		f("d", "egg", notice, "hen"),
 	}
+	var all found
+	for i, f := range list {
+		f.Title = fmt.Sprint(i)
+		all.add(f)
+	}
 	var got []string
-	for _, f := range rank(list) {
+	for _, f := range all.ranked() {
 		got = append(got, f.Session+" "+f.Code)
 	}
 	want := []string{"b worse", "a cause", "a symptom", "a second symptom", "b symptom", "c cause", "a noise"}
 	if !slices.Equal(got[:min(len(got), len(want))], want) || len(got) != len(list) {
 		t.Errorf("got %q, want %q and the two that explain each other", got, want)
+	}
+}
+
+// TestTheSameOfManySessions: what is said in the same words of many sessions
+// stands once, with the first of them; a symptom in any of them still stands
+// behind its cause.
+func TestTheSameOfManySessions(t *testing.T) {
+	var all found
+	for n := uint64(1); n <= 9; n++ {
+		h := record.Header{Session: fmt.Sprint("s", n), Number: n}
+		all.add(&record.Finding{Header: h, Code: "old", Title: "server runs an old version", Severity: record.SeverityInfo})
+	}
+	h := record.Header{Session: "s7", Number: 7}
+	all.add(&record.Finding{Header: h, Code: "broke", Title: "it broke", Cause: "old", Severity: record.SeverityError, Count: 3})
+	list := all.ranked()
+	if len(list) != 2 || list[0].Code != "old" || list[1].Code != "broke" {
+		t.Fatalf("%d findings, want the cause and behind it the symptom", len(list))
+	}
+	if got, want := list[0].others(), "sessions 2, 3, 4, 5, 6 and 3 more"; got != want || list[0].Number != 1 {
+		t.Errorf("of session %d, also of %q, want 1 and %q", list[0].Number, got, want)
+	}
+	if got := list[1].title(); got != "it broke (3 times)" {
+		t.Errorf("title %q", got)
 	}
 }

@@ -16,7 +16,7 @@ type JUnit struct {
 	w     io.Writer
 	style Style
 	from  record.Severity
-	list  []*record.Finding
+	found found
 }
 
 // NewJUnit returns a sink that writes to w; it does not close w. Findings of
@@ -27,7 +27,7 @@ func NewJUnit(w io.Writer, style Style, from record.Severity) *JUnit {
 
 func (j *JUnit) Write(r record.Record) error {
 	if f, ok := r.(*record.Finding); ok {
-		j.list = append(j.list, f)
+		j.found.add(f)
 	}
 	return nil
 }
@@ -62,11 +62,10 @@ type (
 // Close writes the report. Without findings it has one case, which passed:
 // some systems take a report without cases for a failure.
 func (j *JUnit) Close() error {
-	j.list = rank(j.list)
 	suite := junitSuite{Name: "findings"}
-	for _, f := range j.list {
+	for _, f := range j.found.ranked() {
 		if j.style.Reveal {
-			record.Reveal(f)
+			record.Reveal(f.Finding)
 		}
 		c := junitCase{Class: f.Code, Name: xmlText(f.Title)}
 		if f.Session != "" {
@@ -93,11 +92,14 @@ func (j *JUnit) Close() error {
 	return err
 }
 
-func junitDetails(f *record.Finding) string {
+func junitDetails(f *same) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n", f.Severity, f.Explanation)
 	for _, e := range f.Evidence {
 		fmt.Fprintf(&b, "Seen: %s (packet %d, %s offset %d)\n", Escape(e.Text.String()), e.Packet, e.Dir, e.Offset)
+	}
+	if also := f.others(); also != "" {
+		fmt.Fprintf(&b, "Also: %s\n", also)
 	}
 	if f.Advice != "" {
 		fmt.Fprintf(&b, "What to do: %s\n", f.Advice)

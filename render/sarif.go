@@ -18,7 +18,7 @@ type SARIF struct {
 	w     io.Writer
 	style Style
 	files []string
-	list  []*record.Finding
+	found found
 }
 
 // NewSARIF returns a sink that writes to w; it does not close w. files are the
@@ -29,7 +29,7 @@ func NewSARIF(w io.Writer, style Style, files []string) *SARIF {
 
 func (s *SARIF) Write(r record.Record) error {
 	if f, ok := r.(*record.Finding); ok {
-		s.list = append(s.list, f)
+		s.found.add(f)
 	}
 	return nil
 }
@@ -103,22 +103,21 @@ type (
 
 // Close writes the log.
 func (s *SARIF) Close() error {
-	s.list = rank(s.list)
 	run := sarifRun{Tool: sarifTool{sarifDriver{Name: "sniff", Rules: []sarifRule{}}}, Results: []sarifResult{}}
 	for _, name := range s.files {
 		run.Artifacts = append(run.Artifacts, sarifArtifact{sarifURI{fileURI(name)}})
 	}
 	rules := map[string]int{}
-	for _, f := range s.list {
+	for _, f := range s.found.ranked() {
 		if s.style.Reveal {
-			record.Reveal(f)
+			record.Reveal(f.Finding)
 		}
 		i, known := rules[f.Code]
 		if !known {
 			i = len(run.Tool.Driver.Rules)
 			rules[f.Code] = i
 			run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{
-				ID: f.Code, Full: sarifText{f.Explanation}, Help: sarifText{help(f)}, Default: sarifSeverity{sarifLevel(f.Severity)},
+				ID: f.Code, Full: sarifText{f.Explanation}, Help: sarifText{help(f.Finding)}, Default: sarifSeverity{sarifLevel(f.Severity)},
 			})
 		}
 		run.Results = append(run.Results, s.result(f, i))
@@ -132,7 +131,11 @@ func (s *SARIF) Close() error {
 	})
 }
 
-func (s *SARIF) result(f *record.Finding, rule int) sarifResult {
+func (s *SARIF) result(f *same, rule int) sarifResult {
+	often := 0
+	if f.times > 1 {
+		often = f.times
+	}
 	where := sarifLocation{}
 	// Packets are counted over all inputs: which of several one was in is not
 	// known.
@@ -150,7 +153,7 @@ func (s *SARIF) result(f *record.Finding, rule int) sarifResult {
 		Rule: f.Code, Index: rule, Level: sarifLevel(f.Severity), Message: sarifText{f.Title},
 		Locations:    []sarifLocation{where},
 		Fingerprints: map[string]string{"finding/v1": f.Session + "/" + f.Code + "/" + f.Title},
-		Occurrences:  f.Count,
+		Occurrences:  often,
 		Properties: sarifProperties{
 			Severity: f.Severity, Time: f.Time.UTC().Format("2006-01-02T15:04:05.000000Z"),
 			Session: f.Session, Cause: f.Cause, Evidence: f.Evidence,

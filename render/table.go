@@ -14,12 +14,12 @@ import (
 // Table collects sessions and findings and writes, when closed, one row per
 // session, then the findings, then the totals.
 type Table struct {
-	w        *bufio.Writer
-	style    Style
-	rows     []sessionRow
-	dropped  int
-	findings []*record.Finding
-	totals   totals
+	w       *bufio.Writer
+	style   Style
+	rows    []sessionRow
+	dropped int
+	found   found
+	totals  totals
 	// Live prints each session as it ends instead of waiting for Close.
 	Live bool
 	// Chosen says that the sessions are some of all, and come in the order in
@@ -79,10 +79,10 @@ func (t *Table) Write(r record.Record) error {
 		}
 	case *record.Finding:
 		if t.Live {
-			t.finding(r)
+			WriteFinding(t.w, r, t.style, false)
 			return t.w.Flush()
 		}
-		t.findings = append(t.findings, r)
+		t.found.add(r)
 	case *record.Credential:
 		if r.Exposure == record.ExposureClear {
 			t.totals.credClear++
@@ -176,14 +176,14 @@ func (t *Table) Close() error {
 	if t.dropped > 0 {
 		fmt.Fprintf(t.w, "… and %d more sessions; use -o jsonl to see all of them\n", t.dropped)
 	}
-	if len(t.findings) > 0 {
+	if list := t.found.ranked(); len(list) > 0 {
 		fmt.Fprintf(t.w, "\n%s\n", t.style.paint(bold, "Findings"))
-		for i, f := range rank(t.findings) {
+		for i, f := range list {
 			if i == maxShownFindings {
-				fmt.Fprintf(t.w, "… and %d more; `sniff findings` lists all\n", len(t.findings)-i)
+				fmt.Fprintf(t.w, "… and %d more; `sniff findings` lists all\n", len(list)-i)
 				break
 			}
-			t.finding(f)
+			writeFinding(t.w, f, t.style, false)
 		}
 	}
 	t.summary()
@@ -213,11 +213,13 @@ func (t *Table) grid() *Grid {
 	return g
 }
 
-func (t *Table) finding(f *record.Finding) { WriteFinding(t.w, f, t.style, false) }
-
 // WriteFinding writes one finding: severity, title, where; with full also what
 // it means, what to do and the reference.
 func WriteFinding(w io.Writer, f *record.Finding, style Style, full bool) {
+	writeFinding(w, &same{Finding: f, sessions: 1, times: max(f.Count, 1)}, style, full)
+}
+
+func writeFinding(w io.Writer, f *same, style Style, full bool) {
 	color := map[record.Severity]string{
 		record.SeverityCritical: red, record.SeverityError: red, record.SeverityWarning: yellow,
 		record.SeverityNotice: blue, record.SeverityInfo: dim,
@@ -229,16 +231,15 @@ func WriteFinding(w io.Writer, f *record.Finding, style Style, full bool) {
 			where += fmt.Sprintf(", packet %d", f.Packet)
 		}
 	}
-	title := Escape(f.Title)
-	if f.Count > 1 {
-		title += fmt.Sprintf(" (%d times)", f.Count)
-	}
 	const indent = 10
-	lines := wrap(title, columns(style.Width, indent))
+	lines := wrap(f.title(), columns(style.Width, indent))
 	fmt.Fprintf(w, "%s  %s\n", style.paint(color, fmt.Sprintf("%-8s", f.Severity)), strings.Join(lines, "\n"+strings.Repeat(" ", indent)))
 	tail := f.Code
 	if where != "" {
 		tail += " · " + where
+	}
+	if also := f.others(); also != "" {
+		tail += " · also " + also
 	}
 	if f.Cause != "" {
 		tail += " · because of " + f.Cause
