@@ -21,6 +21,8 @@ var vocabulary = func() map[string]bool {
 		oasis example com net edu gov mil int info biz arpa test invalid
 		subject message received return path reply sender version charset boundary multipart mixed alternative related
 		attachment inline filename name utf ascii base64 quoted printable disposition delivered for with via the and der und
+		report status notification feedback delivery undelivered returned system recipient original final action diagnostic reporting mta
+		remote rfc822 global headers image jpeg png gif pdf csv octet stream signed encrypted signature calendar form
 		openssh ssh sftp curl python urn uri url dns tcp tls ssl none true false yes not null
 		mon tue wed thu fri sat sun jan feb mar apr may jun jul aug sep oct nov dec`) {
 		m[w] = true
