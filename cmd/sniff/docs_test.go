@@ -127,14 +127,7 @@ func (p *page) run(t *testing.T, command string) (printed string, ours bool) {
 		return "", false // runs until it is stopped: TestTourListens
 	}
 	line, pipe, piped := strings.Cut(line, " | ")
-	var words []string
-	for _, w := range commandWords(line)[1:] {
-		if found, _ := filepath.Glob(w); len(found) > 1 {
-			words = append(words, found...)
-		} else {
-			words = append(words, w)
-		}
-	}
+	words := commandWords(line)[1:]
 	for i, w := range words {
 		// What is written goes to a folder of the page's own, from where it
 		// can be read again.

@@ -43,12 +43,19 @@ func (s *safe) String() string {
 // eventually waits until the buffer holds text.
 func (s *safe) eventually(t *testing.T, text string) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	if !s.comes(text, 30*time.Second) {
+		t.Fatalf("%q does not come; there is:\n%s", text, s.String())
+	}
+}
+
+// comes waits for some time until the buffer holds text.
+func (s *safe) comes(text string, within time.Duration) bool {
+	for end := time.Now().Add(within); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if strings.Contains(s.String(), text) {
-			return
+			return true
 		}
 	}
-	t.Fatalf("%q does not come; there is:\n%s", text, s.String())
+	return false
 }
 
 // TestLiveWithGrowingKeyLog listens while a mail client logs its keys to a file
