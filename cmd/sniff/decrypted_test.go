@@ -51,7 +51,7 @@ func TestDecryptedIsTheClearDialogue(t *testing.T) {
 		if got := dialogueOf(t, path); !slices.Equal(got, want) {
 			t.Errorf("%s: the dialogue is\n%s\nin the clear\n%s", sample, strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
-		if !strings.Contains(notes, "wrote the plaintext of 1 of 1 sessions") || !strings.Contains(notes, ",smtp\n") {
+		if !strings.Contains(notes, "wrote the plaintext of 1 of 1 session to") || !strings.Contains(notes, ",smtp\n") {
 			t.Errorf("%s: notes %q", sample, notes)
 		}
 	}
