@@ -131,7 +131,7 @@ func awaitAgent(channels <-chan ssh.NewChannel) (*acceptedChannel, error) {
 			// The upstream gets it as well, and has nothing to answer any more.
 			a.before = append(a.before, &ssh.Request{Type: q.Type, Payload: q.Payload})
 			return a, nil
-		case q.WantReply || len(a.before) >= maxBeforeAgent:
+		case q.WantReply || starts(q.Type) || len(a.before) >= maxBeforeAgent:
 			go ssh.DiscardRequests(requests)
 			// A no would end OpenSSH's client before it has read why.
 			_ = q.Reply(true, nil)
@@ -141,6 +141,12 @@ func awaitAgent(channels <-chan ssh.NewChannel) (*acceptedChannel, error) {
 		}
 	}
 	return a, errNoAgent
+}
+
+// starts reports whether a request begins what a session is for, before which
+// the agent would have been forwarded.
+func starts(request string) bool {
+	return request == "shell" || request == "exec" || request == "subsystem"
 }
 
 // agentKey finds a key in the client's agent, which is asked until hangUp.

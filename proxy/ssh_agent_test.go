@@ -5,9 +5,6 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
-	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -89,36 +86,7 @@ func TestSSHAgent(t *testing.T) {
 func TestOpenSSHAgent(t *testing.T) {
 	o := startOpenSSH(t, func(c *Config) { c.SSH.Identities, c.SSH.Agent = nil, true })
 	needsSSH(t, "ssh-add")
-	text, err := os.ReadFile(o.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := ssh.ParseRawPrivateKey(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ring := agent.NewKeyring()
-	if err := ring.Add(agent.AddedKey{PrivateKey: private, Comment: "alice's"}); err != nil {
-		t.Fatal(err)
-	}
-	socket := filepath.Join(o.dir, "agent")
-	ln, err := net.Listen("unix", socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				_ = agent.ServeAgent(ring, c)
-			}()
-		}
-	}()
+	socket := o.serveKeys()
 	run := func(forward, command string) (stdout, stderr []byte, err error) {
 		// The first value of an option counts.
 		args := append([]string{"-o", "IdentityAgent=" + socket, forward}, o.options(o.user+"@127.0.0.1", command)...)

@@ -112,10 +112,11 @@ PasswordAuthentication no
 AcceptEnv LANG TEST_*
 AllowAgentForwarding yes
 X11Forwarding yes
+SetEnv XAUTHORITY=%s.xauth
 MaxStartups 100
 MaxSessions 100
 Subsystem sftp internal-sftp
-`, port, hostPath, o.key)
+`, port, hostPath, o.key, o.key)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
