@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -274,6 +275,8 @@ func sshLogin(a *record.SSHAuth, rep *Reporter) {
 		switch {
 		case a.Failures > 0 && a.Method != "":
 			title += fmt.Sprintf(": %s by %s", record.Count(a.Failures, "failure"), a.Method)
+		case slices.ContainsFunc(a.Attempts, func(t record.SSHAuthAttempt) bool { return t.Confidence == record.ConfidenceLow }):
+			title += fmt.Sprintf(": %s refused, of keys or passwords", record.Count(a.Failures+a.Offered, "attempt"))
 		case a.Offered > 0:
 			title += fmt.Sprintf(": %s offered, none wanted", record.Count(a.Offered, "key"))
 		}

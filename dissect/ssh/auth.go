@@ -180,6 +180,11 @@ func (a *authReader) dialogue(r *record.SSHAuth, i int) {
 		att.Answer = record.Between(req.first.at.Time, a.log[ans.from].at.Time)
 		r.Pause = max(r.Pause, att.Answer)
 		result, why, upto := a.answer(q, ans, n)
+		if result == "refused" && q.method == "publickey" && q.key == "" && q.confidence == record.ConfidenceMedium && a.isOpenSSH() && a.padded64(req.first.size) {
+			q.confidence = record.ConfidenceLow
+			q.reason += ", but also as OpenSSH pads a password"
+			att.Confidence, att.Reason = q.confidence, q.reason
+		}
 		if result == "accepted" && q.method == "publickey" && lastResult != "wanted" && !a.signsAtOnce() {
 			// This client asks before it signs, so a large request that was
 			// granted at once is a password with padding.
@@ -227,7 +232,9 @@ func (a *authReader) dialogue(r *record.SSHAuth, i int) {
 		if lastResult == "refused" {
 			r.Confidence = record.ConfidenceHigh
 		}
-		r.Method = last.method
+		if last.confidence != record.ConfidenceLow {
+			r.Method = last.method
+		}
 		r.Reason = "answers of the size of USERAUTH_FAILURE and none of the size of USERAUTH_SUCCESS"
 	default:
 		r.Reason = "no message of the size of USERAUTH_SUCCESS was seen"

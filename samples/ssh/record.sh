@@ -273,6 +273,32 @@ ssh-keygen -q -s "$keys/ca" -I alice@client.example -n alice -V 20260101:2036010
 case_of user-certificate ssh $base -o BatchMode=yes -i "$keys/user_cert" -p 2204 $host id
 # Somebody is half way in, and the server takes no second one.
 case_of max-startups sh -c "sleep 1.5 | socat - TCP:server.example:2205 >/dev/null & sleep 0.5; ssh $key -p 2205 $host id; wait"
+# tcpwrappers closes the connection before the server says a word. The name by
+# which hosts.deny knows the daemon is that of its program.
+if wanted tcp-wrappers; then
+	echo 'sshd_wrapped: ALL' >"/etc/netns/$lab-s/hosts.deny"
+	cp /usr/sbin/sshd "$lab_dir/sshd_wrapped"
+	sed 's/^Port .*/Port 2206/' "$lab_dir/sshd_plain" >"$lab_dir/sshd_wrapped.conf"
+	server_run sshd_wrapped "$lab_dir/as_server" "$lab_dir/sshd_wrapped" -D -e -f "$lab_dir/sshd_wrapped.conf"
+	wait_port 2206
+	case_of tcp-wrappers ssh $key -p 2206 $host id
+fi
+# A dozen connections that try a password each, and one that finds it.
+cat >"$lab_dir/guess" <<-SCRIPT
+	#!/bin/sh
+	for n in 1 2 3 4 5 6 7 8 9 10 11 12; do
+		[ \$n = 12 ] && word=secret1 || word=word\$n
+		echo \$word >"$lab_dir/answers"
+		ssh $password -o NumberOfPasswordPrompts=1 -o KexAlgorithms=curve25519-sha256 -c aes128-gcm@openssh.com $host id
+	done
+SCRIPT
+chmod 755 "$lab_dir/guess"
+answers none
+case_of guessing "$lab_dir/guess"
+# Renewals of the keys after a megabyte: too large for a sample, for a look.
+[ -z "${LARGE:-}" ] || case_of rekey-1m ssh $key -c aes128-gcm@openssh.com -o RekeyLimit=1M $host 'head -c 2500000 /dev/zero'
+# What the finding about no-common-kex says to do.
+case_of no-common-kex-mended ssh $key -p 2200 $host -o KexAlgorithms=+diffie-hellman-group14-sha1 -o HostKeyAlgorithms=+ssh-rsa -o Ciphers=+3des-cbc id
 # The way to the server carries no large packets, and nobody says so.
 if wanted mtu-black-hole; then
 	on_server nft 'add table ip hole; add chain ip hole in { type filter hook input priority 0; }; add rule ip hole in ip length > 576 drop'
