@@ -54,8 +54,13 @@ func (o *soapObserver) call(c *record.SOAPCall, rep *Reporter) {
 	if c.ActionMismatch != "" {
 		rep.Raise("soap.action_mismatch", fmt.Sprintf("%s was called with action %q and wsa:Action %q", c.Name(), c.Action, c.ActionMismatch), c)
 	}
-	if c.Replayed != nil {
-		rep.Raise("soap.replay", fmt.Sprintf("%s repeats the %s of %s, %s later", c.Name(), c.Replayed.By, c.Replayed.Operation, c.Replayed.After), c)
+	if first := c.Replayed; first != nil {
+		f := rep.Raise("soap.replay", fmt.Sprintf("%s from %s repeats the %s of %s, %s later", c.Name(), c.Client.Addr(), first.By, first.Operation, first.After), c)
+		if len(f.Evidence) < 4 {
+			e := record.Evidence{Session: first.Session, Dir: record.ClientToServer.String(), Text: record.Plain(first.Operation + ", which used it first")}
+			e.Time, e.Offset = first.Time, first.Offset
+			f.Evidence = append(f.Evidence, e)
+		}
 	}
 	if c.Latency > slowCall && len(o.slow) < maxSlow {
 		o.slow = append(o.slow, c)

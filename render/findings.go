@@ -94,7 +94,7 @@ func (t *Findings) one(f *same) {
 			text = e.Text.Clear()
 		}
 		where := ""
-		if f.Number > 0 {
+		if f.Number > 0 && (e.Session == "" || e.Session == f.Session) {
 			where = fmt.Sprintf("session %d", f.Number)
 		}
 		if e.Packet > 0 {

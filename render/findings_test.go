@@ -1,8 +1,10 @@
 package render
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"sniff/record"
@@ -59,5 +61,26 @@ func TestTheSameOfManySessions(t *testing.T) {
 	}
 	if got := list[1].title(); got != "it broke (3 times)" {
 		t.Errorf("title %q", got)
+	}
+}
+
+// Evidence that lies in another session must not be given the number of the
+// finding's.
+func TestEvidenceOfAnotherSession(t *testing.T) {
+	var out bytes.Buffer
+	sink := NewFindings(&out, Style{})
+	f := &record.Finding{Header: record.Header{Session: "b", Number: 2}, Code: "soap.replay", Severity: record.SeverityError, Evidence: []record.Evidence{
+		{Session: "b", Packet: 9, Text: record.Plain("again")}, {Session: "a", Packet: 4, Text: record.Plain("first")},
+	}}
+	if err := sink.Write(f); err != nil {
+		t.Fatal(err)
+	}
+	if err := sink.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"again (session 2, packet 9)", "first (packet 4)"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, out.String())
+		}
 	}
 }

@@ -24,6 +24,27 @@ if case in ("soap11", "soap12", "username-token", "username-digest"):
             except zeep.exceptions.Fault as fault:
                 print(fault.code, fault.message)
 
+elif case == "replay":
+    # Somebody else on the wire sends a call again, as it was, nonce and all.
+    import http.client
+    import time
+    import zeep
+    from zeep.wsse.username import UsernameToken
+
+    class Overheard(zeep.Transport):
+        def post(self, address, message, headers):
+            self.call = message, headers
+            return super().post(address, message, headers)
+
+    ears = Overheard()
+    client = zeep.Client("http://server.example:8011/?wsdl", wsse=UsernameToken("alice", "secret1", use_digest=True), transport=ears)
+    print(client.service.GetQuote("IBM"))
+    time.sleep(2)
+    thief = http.client.HTTPConnection("server.example", 8011, source_address=("192.0.2.66", 0))
+    thief.request("POST", "/", *ears.call)
+    print(thief.getresponse().read())
+    thief.close()
+
 elif case == "xml-rpc":
     proxy = xmlrpc.client.ServerProxy("http://server.example:8020/")
     print(proxy.divide(7, 2), proxy.system.listMethods())

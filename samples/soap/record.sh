@@ -50,6 +50,8 @@ post() { # PATH CURL-OPTIONS...
 for c in soap11 soap12 username-token username-digest xml-rpc pipelined async-reply; do
 	case_of "$c" "$python" "$here/client.py" "$c"
 done
+on_client ip addr add 192.0.2.66/24 dev eth0
+case_of replay "$python" "$here/client.py" replay
 case_of php php "$here/client.php"
 
 jars=/usr/share/java
