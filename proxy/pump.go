@@ -133,6 +133,8 @@ func (p *pump) loop() error {
 		case errors.Is(err, io.EOF) && truncated(p.source()):
 			return io.ErrUnexpectedEOF
 		case errors.Is(err, io.EOF) && p.r.downgrade(p):
+		case p.r.answersEnd(p, err):
+			return io.EOF
 		default:
 			return err
 		}

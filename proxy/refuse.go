@@ -117,6 +117,18 @@ func (r *relay) alerted(p *pump, err error) (done bool) {
 	return true
 }
 
+// answersEnd reports whether an error is an alert about the end of the other
+// direction: OpenSSL 3 answers with one when a peer closes the connection
+// without its close_notify, as many do.
+func (r *relay) answersEnd(p *pump, err error) bool {
+	if !strings.Contains(err.Error(), "remote error: tls: ") {
+		return false
+	}
+	r.endMu.Lock()
+	defer r.endMu.Unlock()
+	return r.closedFirst == p.dir.Other().String() && r.end == ""
+}
+
 // heard gives session and tap what was not given to them yet of the bytes that
 // a direction brought since the pumps stood still.
 func (r *relay) heard(p *pump, whole []byte) {

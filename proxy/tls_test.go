@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
@@ -467,4 +468,28 @@ func TestTruncatedTLS(t *testing.T) {
 	if last != 0x17 {
 		t.Errorf("the last record is of type %#x, want data: an alert would say that nothing is missing", last)
 	}
+}
+
+// TestAlertAboutTheEnd: what OpenSSL says to a client that just closes the
+// connection is no trouble with TLS, and no reset.
+func TestAlertAboutTheEnd(t *testing.T) {
+	needs(t, "openssl")
+	world := newPKI(t)
+	both, _ := localhost(t, world)
+	authority, trust := newCA(t)
+	addr := freeAddr(t, "127.0.0.1")
+	startProcess(t, addr, "openssl", "s_server", "-accept", addr, "-cert", both, "-key", both, "-rev", "-quiet")
+	l := startLab(t, Config{CA: authority, Roots: world.pool, Listeners: []Listener{{Listen: "127.0.0.1:0", To: addr}}}, "")
+	raw := l.dial()
+	c := tls.Client(raw, &tls.Config{ServerName: "localhost", RootCAs: trust})
+	fmt.Fprint(c, "abc\n")
+	if got, err := bufio.NewReader(c).ReadString('\n'); got != "cba\n" {
+		t.Fatalf("%q, %v", got, err)
+	}
+	_ = raw.CloseWrite()
+	_, _ = io.Copy(io.Discard, raw)
+	if s := l.session(); s.End != record.EndClosed || s.EndedBy != "client" {
+		t.Errorf("the session ended by %s of the %s", s.End, s.EndedBy)
+	}
+	l.none(codeUpstreamTLS)
 }
