@@ -134,8 +134,11 @@ func (d *Dialogue) talk(t *talk) {
 		proto += " (" + s.TLS + ")"
 	}
 	fmt.Fprintf(d.w, "%s  %s → %s\n", d.style.paint(bold, fmt.Sprintf("Session %d  %s", s.Number, proto)), s.Client, s.Server)
-	fmt.Fprintf(d.w, "%s, %s, %s from the client, %s from the server, %s\n",
+	about := fmt.Sprintf("%s, %s, %s from the client, %s from the server, %s",
 		s.Time.UTC().Format("2006-01-02 15:04:05.000 MST"), s.Duration, record.Bytes(s.ClientSide.Bytes), record.Bytes(s.ServerSide.Bytes), ending(s))
+	for _, l := range wrap(about, d.style.Width) {
+		fmt.Fprintln(d.w, l)
+	}
 	if s.What != "" {
 		for _, l := range wrap(Escape(s.What), columns(d.style.Width, 0)) {
 			fmt.Fprintln(d.w, l)

@@ -28,22 +28,37 @@ type Grid struct {
 // then wider than the terminal.
 const lastColumnMin = 24
 
+// Fits reports whether no row is wider than the terminal.
+func (g *Grid) Fits() bool {
+	return g.Style.Width <= 0 || g.taken()+min(g.wide(len(g.Header)-1), lastColumnMin) <= g.Style.Width
+}
+
+// taken is the width of all columns but the last.
+func (g *Grid) taken() int {
+	taken := 0
+	for c := range len(g.Header) - 1 {
+		taken += g.wide(c) + 2
+	}
+	return taken
+}
+
+// wide is the width of one column.
+func (g *Grid) wide(c int) int {
+	wide := displayWidth(g.Header[c])
+	for _, row := range g.Rows {
+		for line := range strings.SplitSeq(row[c], "\n") {
+			wide = max(wide, displayWidth(line))
+		}
+	}
+	return wide
+}
+
 // Write writes the grid to w.
 func (g *Grid) Write(w io.Writer) error {
 	last := len(g.Header) - 1
-	taken := 0
-	for c := range last {
-		wide := displayWidth(g.Header[c])
-		for _, row := range g.Rows {
-			for line := range strings.SplitSeq(row[c], "\n") {
-				wide = max(wide, displayWidth(line))
-			}
-		}
-		taken += wide + 2
-	}
 	left := 0
 	if g.Style.Width > 0 {
-		left = max(g.Style.Width-taken, lastColumnMin)
+		left = max(g.Style.Width-g.taken(), lastColumnMin)
 	}
 	aligns := make([]tw.Align, len(g.Header))
 	for i := range aligns {
@@ -86,12 +101,30 @@ func (g *Grid) Write(w io.Writer) error {
 	if err := t.Render(); err != nil {
 		return err
 	}
-	// The renderer pads the last column; a terminal and a diff want no
-	// trailing blanks.
 	for line := range strings.Lines(out.String()) {
-		if _, err := io.WriteString(w, strings.TrimRight(line, " \n")+"\n"); err != nil {
+		if _, err := io.WriteString(w, trimmed(line)+"\n"); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// trimmed takes the blanks off the end of a line, with which the renderer pads
+// the last column: they would make it wider than the terminal. In colour they
+// stand between marks that end a style.
+func trimmed(line string) string {
+	const reset = "\x1b[0m"
+	styled := false
+	for {
+		line = strings.TrimRight(line, " \n")
+		rest, ok := strings.CutSuffix(line, reset)
+		if !ok {
+			break
+		}
+		line, styled = rest, true
+	}
+	if styled {
+		line += reset
+	}
+	return line
 }

@@ -174,10 +174,31 @@ func (a *app) writeCredentials(c *credentialTable) error {
 			fmt.Sprint(row.times), render.Escape(x.Secret.String()), x.Mechanism, render.Escape(accountOf(x)),
 		})
 	}
+	if !g.Fits() {
+		g = narrowCredentials(g)
+	}
 	if err := g.Write(a.stdout); err != nil {
 		return err
 	}
 	return a.writeReuse(c.rows)
+}
+
+// narrowCredentials makes two lines of each row, for a narrow terminal.
+func narrowCredentials(wide *render.Grid) *render.Grid {
+	worked := map[string]string{"yes": "accepted", "no": "refused"}
+	g := &render.Grid{Style: wide.Style, Header: []string{"SEEN", "SERVER", "EXPOSURE", "SECRET", "ACCOUNT"}}
+	for _, r := range wide.Rows {
+		seen, protocol, server, exposure, times, secret, mechanism, account := r[0], r[1], r[2], r[3], r[5], r[6], r[7], r[8]
+		if times == "1" {
+			times = "once"
+		} else {
+			times += " times"
+		}
+		g.Rows = append(g.Rows, []string{
+			seen + "\n" + times, server + "\n" + protocol, exposure + "\n" + cmp.Or(worked[r[4]], r[4]), secret + "\n" + mechanism, account,
+		})
+	}
+	return g
 }
 
 func accountOf(x *record.Credential) string {

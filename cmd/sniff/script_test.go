@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -75,6 +76,9 @@ func scriptCut(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b[:len(b)*2/3-1], 0o600))
 }
 
+// styles are what colours the output.
+var styles = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
 func scriptWidest(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: widest N")
@@ -82,6 +86,7 @@ func scriptWidest(ts *testscript.TestScript, neg bool, args []string) {
 	most, err := strconv.Atoi(args[0])
 	ts.Check(err)
 	for line := range strings.Lines(ts.ReadFile("stdout")) {
+		line = styles.ReplaceAllString(line, "")
 		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > most {
 			ts.Fatalf("%d columns, want at most %d: %s", n, most, line)
 		}

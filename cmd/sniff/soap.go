@@ -137,6 +137,12 @@ func (a *app) listCalls(args []string) error {
 	for _, x := range calls {
 		g.Rows = append(g.Rows, callRow(x.number, x.call))
 	}
+	if !g.Fits() { // do without the sizes
+		g.Header, g.Right = slices.Delete(g.Header, 4, 6), []int{0, 2, 3}
+		for i := range g.Rows {
+			g.Rows[i] = slices.Delete(g.Rows[i], 4, 6)
+		}
+	}
 	return g.Write(a.stdout)
 }
 

@@ -212,7 +212,46 @@ func (s *callStatistics) writeTable(w io.Writer, style render.Style) error {
 		}
 		g.Rows = append(g.Rows, append(cells, h.spread(low, high), render.Escape(r.endpoint)))
 	}
-	return g.Write(w)
+	if g.Fits() {
+		return g.Write(w)
+	}
+	return writeNarrow(w, g)
+}
+
+// narrow are the columns that a narrow terminal has room for: the operation and
+// what it is judged by. The endpoint stands above them.
+var narrow = [...]int{0, 1, 2, 3, 7, 8, 11}
+
+// writeNarrow writes the rows of each endpoint as a table of their own.
+func writeNarrow(w io.Writer, wide *render.Grid) error {
+	endpoint := len(wide.Header) - 1
+	for rows := wide.Rows; len(rows) > 0; {
+		n := 1
+		for n < len(rows) && rows[n][endpoint] == rows[0][endpoint] {
+			n++
+		}
+		g := &render.Grid{Style: wide.Style, Right: []int{1, 2, 3, 4, 5}}
+		for _, c := range narrow {
+			g.Header = append(g.Header, wide.Header[c])
+		}
+		for _, row := range rows[:n] {
+			var cells []string
+			for _, c := range narrow {
+				cells = append(cells, row[c])
+			}
+			g.Rows = append(g.Rows, cells)
+		}
+		if _, err := fmt.Fprintln(w, rows[0][endpoint]); err != nil {
+			return err
+		}
+		if err := g.Write(w); err != nil {
+			return err
+		}
+		if rows = rows[n:]; len(rows) > 0 {
+			fmt.Fprintln(w)
+		}
+	}
+	return nil
 }
 
 // operationJSON is a line of `sniff soap -o jsonl`.
