@@ -54,9 +54,9 @@ lint:
 	go vet ./...
 	go run $(STATICCHECK) ./...
 
-# Record all samples again: needs root and the packages that each record.sh names.
+# Record all samples again: needs root and the packages that each record*.sh names.
 samples:
-	@for s in samples/*/record.sh; do echo "== $$s"; bash $$s || exit 1; done
+	@for s in samples/*/record*.sh; do echo "== $$s"; bash $$s || exit 1; done
 
 schema: build
 	./bin/sniff schema > docs/schema.json

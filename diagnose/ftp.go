@@ -2,7 +2,9 @@ package diagnose
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
+	"time"
 
 	"sniff/record"
 )
@@ -10,26 +12,28 @@ import (
 // ftpFamily judges FTP sessions: why files do not move although the login
 // works (ftp_transfer.go), what went wrong with a file, and what is unsafe.
 func ftpFamily() Family {
-	passive := newFTPPassive()
+	passive, guessing := newFTPPassive(), &ftpGuessing{}
 	return Family{
 		Name:    "ftp",
 		Codes:   ftpCodes(),
-		Session: func() Observer { return &ftpObserver{passive: passive} },
-		Whole:   func() Observer { return together{&ftpGuessing{}, newFTPLine(), &ftpHidden{}} },
+		Session: func() Observer { return &ftpObserver{passive: passive, guessing: guessing} },
+		Whole:   func() Observer { return together{guessing, newFTPLine(), &ftpHidden{}} },
 	}
 }
 
 // ftpObserver sees one control session, or a data session that outlived its
 // control session.
 type ftpObserver struct {
-	loggedIn  bool
-	failed    int
-	lastFail  *record.FTPExchange
-	anonymous bool
-	encrypted bool
-	timeout   *record.FTPExchange
-	passive   *ftpPassive // of all sessions
-	digests   ftpDigests
+	loggedIn   bool
+	failed     int
+	lastFail   *record.FTPExchange
+	anonymous  bool
+	encrypted  bool
+	timeout    *record.FTPExchange
+	unreported *record.FTPTransfer // moved, and its last reply was not seen
+	passive    *ftpPassive         // of all sessions
+	guessing   *ftpGuessing        // likewise
+	digests    ftpDigests
 }
 
 func (o *ftpObserver) See(r record.Record, rep *Reporter) {
@@ -130,17 +134,37 @@ func (o *ftpObserver) port(x *record.FTPExchange, f *record.FTPReply, rep *Repor
 
 // End judges the login, and how the control connection ended.
 func (o *ftpObserver) End(s *record.Session, rep *Reporter) {
-	if o.failed > 0 && !o.loggedIn {
+	if o.failed > 0 && !o.loggedIn && !o.guessing.by(s.Client.Addr()) {
 		rep.Raise("ftp.login_failed", fmt.Sprintf("%s could not log in to %s as %q: %s", s.Client.Addr(), s.Server, o.lastFail.User, o.lastFail.Final()), o.lastFail)
 	}
 	if o.timeout != nil {
 		rep.Raise("ftp.idle_timeout", fmt.Sprintf("%s ended the session: %s", s.Server, o.timeout.Replies[0].String()), o.timeout)
 	}
+	o.silence(s, rep)
 	rep.Explains("ftp.private_address", "ftp.passive_unreachable")
 	rep.Explains("ftp.private_address", "ftp.active_unreachable")
 	rep.Explains("ftp.session_reuse", "ftp.passive_unreachable")
 	rep.Explains("ftp.disk_full", "ftp.short_transfer")
 	rep.Explains("ftp.idle_timeout", "ftp.control_lost")
+	rep.Explains("ftp.control_lost", "ftp.short_transfer")
+	rep.Explains("ftp.data_unexpected_tls", "ftp.data_in_clear")
+}
+
+// silentFor is how long nothing must be heard after a transfer until that says
+// more than that the capture ended.
+const silentFor = time.Second
+
+// silence judges a control connection on which nothing was heard any more after
+// a transfer, although it was still there.
+func (o *ftpObserver) silence(s *record.Session, rep *Reporter) {
+	t := o.unreported
+	if t == nil {
+		return
+	}
+	moved, over := t.Time.Add(t.Duration.Duration()), s.Time.Add(s.Duration.Duration())
+	if silent := over.Sub(moved); silent >= silentFor {
+		rep.Raise("ftp.control_lost", fmt.Sprintf("%s moved %s in %s, but its last reply never came: nothing more was heard from %s in %s", subject(t), record.Bytes(t.Bytes), t.Duration, s.Server, record.Seconds(silent)), t)
+	}
 }
 
 // ftpGuessing counts failed logins by client over all sessions.
@@ -194,10 +218,20 @@ func (g *ftpGuessing) See(r record.Record, rep *Reporter) {
 	}
 }
 
+// by reports whether this client's failures are told as guessing.
+func (g *ftpGuessing) by(client netip.Addr) bool {
+	c := g.clients[client.Unmap().String()]
+	return c != nil && c.enough()
+}
+
+func (c *ftpGuesser) enough() bool {
+	return c.failures >= guessesEnough || len(c.users) >= usersAreEnough
+}
+
 func (g *ftpGuessing) End(_ *record.Session, rep *Reporter) {
 	for _, client := range g.order {
 		c := g.clients[client]
-		if c.failures < guessesEnough && len(c.users) < usersAreEnough {
+		if !c.enough() {
 			continue
 		}
 		title := fmt.Sprintf("%s failed to log in to FTP %d times as %d users", client, c.failures, len(c.users))

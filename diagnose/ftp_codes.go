@@ -60,8 +60,8 @@ func ftpCodes() []Info {
 		},
 		{
 			Code: "ftp.control_lost", Severity: record.SeverityWarning,
-			Explanation: "The control connection ended while its data connection was still moving the file. A device on the way forgets connections that are silent, and the control connection is silent during a long transfer; the client then never learns that the file is complete.",
-			Advice:      "Raise the idle timeout of the firewall or translation, or switch on TCP keep-alive for control connections.",
+			Explanation: "The control connection ended, or fell silent, while its data connection was moving the file. A device on the way forgets connections that are silent, and the control connection is silent during a long transfer; the client then never learns that the file is complete. Where the server ended it, its reply says why.",
+			Advice:      "Raise the idle timeout of the firewall or translation, or switch on TCP keep-alive for control connections. With a time limit of the server's, raise that (TimeoutSession in proftpd).",
 		},
 		{
 			Code: "ftp.idle_timeout", Severity: record.SeverityNotice,
@@ -118,6 +118,12 @@ func ftpCodes() []Info {
 			Explanation: "The server has no room for the file, or the account's quota is used up. What was stored is a part of it.",
 			Advice:      "Free space or raise the quota, delete the part, and send the file again.",
 			Reference:   "RFC 959, section 4.2 (452, 552)",
+		},
+		{
+			Code: "ftp.store_failed", Severity: record.SeverityError,
+			Explanation: "The server took the data and could not write them to its disk, all or in part. 451 is what vsftpd, proftpd and pure-ftpd say when the disk is full, without naming the reason; a quota of the system or a failing disk can be meant as well.",
+			Advice:      "Look at the free space and the quota on the server, and into its log; delete the part and send the file again.",
+			Reference:   "RFC 959, section 4.2 (451)",
 		},
 		{
 			Code: "ftp.file_refused", Severity: record.SeverityWarning,

@@ -201,6 +201,26 @@ func TestFTPFindings(t *testing.T) {
 		{"quota used up", moved(func(t *record.FTPTransfer) {
 			t.Command, t.Direction, t.Outcome, t.Completion, t.Reply = "STOR", "upload", record.TransferShort, 552, "Quota exceeded"
 		}), []string{"ftp.disk_full: 192.0.2.20:21 has no room for STOR /a: 552 Quota exceeded"}},
+		{"the server cannot write, and says no more", moved(func(t *record.FTPTransfer) {
+			t.Command, t.Direction, t.Outcome, t.Completion, t.Reply = "STOR", "upload", record.TransferShort, 451, "Failure writing to local file."
+		}), []string{"ftp.store_failed: 192.0.2.20:21 took 5 B of STOR /a and could not write them: 451 Failure writing to local file."}},
+		{"resuming is refused by the transfer", moved(func(t *record.FTPTransfer) {
+			t.Restart, t.Outcome, t.Completion, t.Reply, t.Bytes = 100, record.TransferRefused, 550, "No support for resume of ASCII transfer.", 0
+		}), []string{"ftp.restart_refused: 192.0.2.20:21 refused to resume RETR /a at 100: 550 No support"}},
+		{"control connection ended by the server while data flowed", moved(func(t *record.FTPTransfer) {
+			t.Completion, t.Reply = 421, "Session Timeout"
+		}), []string{"ftp.control_lost: 192.0.2.20:21 ended the control connection while RETR /a moved: 421 Session Timeout"}},
+		{"reuse demanded without a word of it", moved(func(t *record.FTPTransfer) {
+			t.Outcome, t.Completion, t.Reply = record.TransferUnopened, 425, "Unable to build data connection: Operation not permitted"
+			t.Protected, t.TLSVersion = true, "TLS 1.3"
+		}), []string{"ftp.session_reuse: 192.0.2.20:21 wants the TLS session"}},
+		{"nothing moved, nothing in the clear", []record.Record{func() record.Record {
+			x := exchange("PASS", "***", "bob", 230, "In")
+			x.Protection = "tls"
+			return x
+		}(), moved(func(t *record.FTPTransfer) {
+			t.Outcome, t.Completion, t.Reply, t.Bytes = record.TransferRefused, 522, "Data connections must be encrypted.", 0
+		})[1]}, []string{"ftp.data_protection: 192.0.2.20:21 refused a data connection"}},
 		{"no permission", moved(func(t *record.FTPTransfer) {
 			t.Outcome, t.Completion, t.Reply = record.TransferRefused, 550, "Permission denied."
 		}), []string{"ftp.file_refused: RETR /a was refused: 550 Permission denied."}},
@@ -271,6 +291,8 @@ func TestFTPFindings(t *testing.T) {
 		{"reuse demanded", []record.Record{login, &record.FTPTransfer{
 			Command: "LIST", Outcome: record.TransferShort, Completion: 522, Reply: "SSL connection failed: session reuse required",
 		}}, []string{"ftp.session_reuse: 192.0.2.20:21 wants the TLS session"}},
+		{"login failed", []record.Record{exchange("PASS", "***", "root", 530, "No")},
+			[]string{`ftp.login_failed: 192.0.2.10 could not log in to 192.0.2.20:21 as "root": 530 No`}},
 		{"guessing", func() []record.Record {
 			var rs []record.Record
 			for range 12 {
@@ -278,7 +300,6 @@ func TestFTPFindings(t *testing.T) {
 			}
 			return rs
 		}(), []string{
-			`ftp.login_failed: 192.0.2.10 could not log in to 192.0.2.20:21 as "root": 530 No`,
 			`ftp.guessing: 192.0.2.10 failed to log in to FTP 12 times as "root"`,
 		}},
 		{"password in the clear", []record.Record{login, &record.Credential{

@@ -3,6 +3,7 @@ package diagnose
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"sniff/record"
@@ -16,18 +17,27 @@ func (o *ftpObserver) transfer(t *record.FTPTransfer, rep *Reporter) {
 	}
 	o.addresses(t, rep)
 	reply := fmt.Sprintf("%d %s", t.Completion, t.Reply)
-	lower := strings.ToLower(t.Reply)
+	switch moved := t.Bytes > 0 && t.DataEnd == record.EndClosed; {
+	case t.Completion == 421 && t.Bytes > 0:
+		rep.Raise("ftp.control_lost", fmt.Sprintf("%s ended the control connection while %s moved: %s", t.Server, subject(t), reply), t)
+	case t.Completion == 0 && t.Opening != 0 && t.Control == "" && moved:
+		o.unreported = t
+	}
 	switch {
-	case t.Completion >= 400 && strings.Contains(lower, "reuse"):
+	case wantsReuse(t):
 		rep.Raise("ftp.session_reuse", fmt.Sprintf("%s wants the TLS session of the control connection on data connections: %s", t.Server, reply), t)
-	case t.Completion == 521 || t.Completion == 522 || t.Completion >= 400 && strings.Contains(lower, "prot p"):
+	case t.Completion == 521 || t.Completion == 522 || t.Completion >= 400 && replySays(t, "prot p"):
 		rep.Raise("ftp.data_protection", fmt.Sprintf("%s refused a data connection for its protection: %s", t.Server, reply), t)
 	case t.Outcome == record.TransferUnopened && t.Active:
 		rep.Raise("ftp.active_unreachable", fmt.Sprintf("%s could not connect back to %s%s: %s", ftpServer(t), t.Endpoint, purpose(t), t.Reason), t)
 	case t.Outcome == record.TransferUnopened, t.Outcome == record.TransferUnknown && t.DataSession == "" && t.Completion >= 400:
 		rep.Raise("ftp.passive_unreachable", fmt.Sprintf("%s could not reach %s%s: %s", ftpClient(t), dataPort(t), purpose(t), t.Reason), t)
-	case t.Completion == 452 || t.Completion == 552:
+	case noRoom(t):
 		rep.Raise("ftp.disk_full", fmt.Sprintf("%s has no room for %s: %s", t.Server, subject(t), reply), t)
+	case t.Direction == "upload" && t.Completion == 451 && t.DataSession != "":
+		rep.Raise("ftp.store_failed", fmt.Sprintf("%s took %s of %s and could not write them: %s", t.Server, record.Bytes(t.Bytes), subject(t), reply), t)
+	case t.Outcome == record.TransferRefused && t.Restart > 0 && replySays(t, "resum", "restart"):
+		rep.Raise("ftp.restart_refused", fmt.Sprintf("%s refused to resume %s at %d: %s", t.Server, subject(t), t.Restart, reply), t)
 	case t.Outcome == record.TransferRefused && (t.Completion == 550 || t.Completion == 553):
 		rep.Raise("ftp.file_refused", fmt.Sprintf("%s was refused: %s", subject(t), reply), t)
 	case t.Outcome == record.TransferAborted:
@@ -37,6 +47,28 @@ func (o *ftpObserver) transfer(t *record.FTPTransfer, rep *Reporter) {
 	}
 	o.safety(t, rep)
 	o.digests.moved(t, rep)
+}
+
+// replySays reports whether the last reply has one of the words, in lower case.
+func replySays(t *record.FTPTransfer, words ...string) bool {
+	text := strings.ToLower(t.Reply)
+	return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(text, word) })
+}
+
+// wantsReuse reports whether the server took offence at a data connection's new
+// TLS session. vsftpd says so; proftpd shuts the connection right behind the
+// handshake and gives the reason of the system (EPERM).
+func wantsReuse(t *record.FTPTransfer) bool {
+	if t.Completion < 400 {
+		return false
+	}
+	return replySays(t, "reuse") || t.TLSVersion != "" && t.TLSResumed == "" && replySays(t, "operation not permitted")
+}
+
+// noRoom reports whether the server says that its disk or a quota is full.
+func noRoom(t *record.FTPTransfer) bool {
+	return t.Completion == 452 || t.Completion == 552 ||
+		t.Completion >= 400 && t.Direction == "upload" && replySays(t, "no space", "disk full", "quota")
 }
 
 // subject names what was moved, as far as it is known.
@@ -87,7 +119,11 @@ func dataPort(t *record.FTPTransfer) netip.AddrPort {
 // short tells a transfer that stopped from one that never carried anything.
 func (o *ftpObserver) short(t *record.FTPTransfer, rep *Reporter) {
 	if t.Bytes == 0 && t.Expected() > 0 && t.DataEnd == record.EndClosed {
-		rep.Raise("ftp.data_empty", fmt.Sprintf("%s opened a data connection and moved nothing of %d bytes", subject(t), t.Expected()), t)
+		title := fmt.Sprintf("%s opened a data connection and moved nothing of %d bytes", subject(t), t.Expected())
+		if t.Completion >= 400 {
+			title += fmt.Sprintf(": %d %s", t.Completion, t.Reply)
+		}
+		rep.Raise("ftp.data_empty", title, t)
 		return
 	}
 	title := fmt.Sprintf("%s ended early after %s: %s", subject(t), record.Bytes(t.Bytes), t.Reason)
@@ -133,7 +169,7 @@ func (o *ftpObserver) safety(t *record.FTPTransfer, rep *Reporter) {
 	if t.Direction == "upload" && t.Outcome == record.TransferComplete && isAnonymous(t.User) {
 		rep.Raise("ftp.anonymous_write", fmt.Sprintf("anonymous stored %s on %s", t.Path, t.Server), t)
 	}
-	if (o.encrypted || t.Inferred != "") && !t.Protected && t.DataSession != "" {
+	if (o.encrypted || t.Inferred != "") && !t.Protected && t.DataSession != "" && t.Bytes > 0 {
 		rep.Raise("ftp.data_in_clear", fmt.Sprintf("%s moved in the clear although the session is in TLS", subject(t)), t)
 	}
 	if damaged(t) {

@@ -55,6 +55,10 @@ func explainAlert(h *record.TLSHandshake, a record.TLSAlert, rep *Reporter) {
 	case "certificate_required", "no_certificate":
 		rep.Raise("tls.client_certificate_required", fmt.Sprintf("%s demands a certificate, and %s sent none", server, client), h, seen)
 	case "protocol_version":
+		if h.Outcome == "established" { // a record that is none, long after the version was settled
+			rep.Raise("tls.connection_failed", fmt.Sprintf("%s ended the connection with %s: %s", who, peer, a.Name), h, seen)
+			break
+		}
 		rep.Raise("tls.no_shared_version", fmt.Sprintf("%s and %s have no TLS version in common: the client offers %s", client, server, versionsOf(h)), h, seen)
 	case "inappropriate_fallback":
 		rep.Raise("tls.fallback_refused", fmt.Sprintf("%s tried %s again with %s, although both could do better", client, server, versionsOf(h)), h, seen)

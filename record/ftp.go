@@ -317,6 +317,13 @@ func (t *FTPTransfer) Summary() string {
 	return b.String()
 }
 
+func article(noun string) string {
+	if strings.IndexByte("aeiou", noun[0]) >= 0 {
+		return "an " + noun
+	}
+	return "a " + noun
+}
+
 // way names what was moved where no command says it.
 func (t *FTPTransfer) way() string {
 	if t.Direction == "" {
@@ -358,7 +365,7 @@ func (t *FTPTransfer) Tell(o *Outline) {
 		f.N++
 		f.Sum += t.Bytes
 		f.Rank = 3
-		f.Text = fmt.Sprintf("most likely a %s of %s, by %s", t.way(), Bytes(f.Sum), t.Inferred)
+		f.Text = fmt.Sprintf("most likely %s of %s, by %s", article(t.way()), Bytes(f.Sum), t.Inferred)
 		if f.N > 1 {
 			f.Text = fmt.Sprintf("most likely %d data connections, %s", f.N, Bytes(f.Sum))
 		}

@@ -50,7 +50,7 @@ func (d *dataConn) Consume(dir dissect.Dir, b []byte) (int, dissect.Action, erro
 				Code: "ftp_data_wrong_way", Dir: dir, Stamp: d.env.At(0),
 				Detail: "data against the direction of the transfer",
 			})
-			if t := d.transfer; t != nil && b[0] == tlsHandshake && l.wire == 0 {
+			if t := d.transfer; t != nil && b[0] == tlsHandshake {
 				t.violation("ftp_data_unexpected_tls", "TLS begins on the data connection, for which PROT P was not agreed")
 			}
 		}

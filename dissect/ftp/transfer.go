@@ -263,10 +263,14 @@ func (t *transfer) judge(l *load) {
 		set(record.TransferUnopened, reply)
 	case t.refused():
 		set(record.TransferRefused, reply)
-	case r.Completion == 426 || t.aborted && r.Completion >= 400 || t.aborted && !arrived && r.Completion/100 != 2:
+	case r.Completion == 421 && arrived:
+		set(record.TransferComplete, "") // it is about the control connection
+	case r.Completion == 426 && !t.gaveUp() || t.aborted && r.Completion >= 400 || t.aborted && !arrived && r.Completion/100 != 2:
 		set(record.TransferAborted, t.abortReason(reply))
 	case t.aborted && lacks:
 		set(record.TransferAborted, "ABOR after "+record.Bytes(r.Bytes))
+	case r.Completion >= 400 && lacks && l.bytes > 0:
+		set(record.TransferShort, fmt.Sprintf("%d of %d bytes, %s", l.bytes, want, reply))
 	case r.Completion >= 400:
 		set(record.TransferShort, reply)
 	case lacks && r.DataEnd != record.EndOpen:
@@ -294,6 +298,13 @@ func (t *transfer) judge(l *load) {
 	default:
 		set(record.TransferComplete, "")
 	}
+}
+
+// gaveUp reports whether it was the server that ended a download by itself: it
+// says 426, which is meant for clients that close the connection, also when it
+// cannot read the file any more.
+func (t *transfer) gaveUp() bool {
+	return !t.aborted && t.rec.Direction != "upload" && t.rec.DataEnd == record.EndClosed && t.rec.EndedBy == "server"
 }
 
 // otherSide turns the roles of a connection around.
