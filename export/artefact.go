@@ -169,8 +169,10 @@ func (a *artefact) Close() (string, error) {
 		return "", a.discard()
 	}
 	w := a.describe()
-	name, fresh := a.dir.reserve(a.folder, w)
+	name, fresh, err := a.dir.reserve(a.folder, w)
 	switch {
+	case err != nil:
+		return "", errors.Join(err, a.discard())
 	case !fresh:
 		return name, a.discard()
 	case a.file == nil:

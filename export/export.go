@@ -10,7 +10,8 @@
 package export
 
 import (
-	"bytes"
+	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -59,6 +60,7 @@ type Dir struct {
 
 	controls map[string]netip.AddrPort // servers of FTP control sessions
 	parts    []part
+	ledger   *ledger
 }
 
 // Open makes the folder if there is none.
@@ -70,7 +72,7 @@ func Open(dir string, want What) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Dir{root: root, want: want, folders: map[string]*os.Root{}, written: map[string]*Written{}, controls: map[string]netip.AddrPort{}}, nil
+	return &Dir{root: root, want: want, folders: map[string]*os.Root{}, written: map[string]*Written{}, controls: map[string]netip.AddrPort{}, ledger: newLedger()}, nil
 }
 
 // OpenLive is Open for a program that runs on: index.jsonl, which may be there
@@ -123,13 +125,13 @@ func (d *Dir) sub(folder string) (*os.Root, error) {
 
 // reserve gives an artefact its name. It is not fresh when the same bytes are
 // there under the same name already; then they are counted.
-func (d *Dir) reserve(folder string, w *Written) (name string, fresh bool) {
+func (d *Dir) reserve(folder string, w *Written) (name string, fresh bool, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.reserveLocked(folder, w)
 }
 
-func (d *Dir) reserveLocked(folder string, w *Written) (name string, fresh bool) {
+func (d *Dir) reserveLocked(folder string, w *Written) (name string, fresh bool, err error) {
 	stem := folder + "/" + w.SHA256[:min(16, len(w.SHA256))]
 	if clean := CleanName(w.Name); clean != "" && folder != "mail" {
 		stem += "-" + clean
@@ -140,11 +142,18 @@ func (d *Dir) reserveLocked(folder string, w *Written) (name string, fresh bool)
 	}
 	stem = strings.TrimSuffix(stem, ext)
 	name = stem + ext
-	for n := 2; d.written[name] != nil; n++ {
+	for n := 2; ; n++ {
+		if err := d.recallName(name); err != nil {
+			return "", false, err
+		}
+		old := d.written[name]
+		if old == nil {
+			break
+		}
 		// The same bytes with holes elsewhere are something else.
-		if old := d.written[name]; slices.Equal(old.holes, w.holes) && slices.Equal(old.Gaps, w.Gaps) {
+		if slices.Equal(old.holes, w.holes) && slices.Equal(old.Gaps, w.Gaps) {
 			old.Times++
-			return name, false
+			return name, false, nil
 		}
 		name = fmt.Sprintf("%s-%d%s", stem, n, ext)
 	}
@@ -152,7 +161,7 @@ func (d *Dir) reserveLocked(folder string, w *Written) (name string, fresh bool)
 	if d.index == nil {
 		d.written[name] = w
 	}
-	return name, true
+	return name, true, nil
 }
 
 // folder sorts an artefact; "" is not wanted.
@@ -201,39 +210,74 @@ func isXML(c *record.Content) bool {
 	return false
 }
 
-// List returns what was written, by path, and the first error.
-func (d *Dir) List() ([]*Written, error) {
+// Listed is an artefact in the list of what was written.
+type Listed struct {
+	Path, SHA256 string
+	Note         string // what is not plain about it
+	line         []byte // of the index
+}
+
+// Each calls f for everything that was written, by path, and returns the first
+// error.
+func (d *Dir) Each(f func(Listed) error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var out []*Written
+	var open []*Written
 	for _, w := range d.written {
-		out = append(out, w)
+		open = append(open, w)
 	}
-	slices.SortFunc(out, func(a, b *Written) int { return strings.Compare(a.Path, b.Path) })
-	return out, d.err
+	slices.SortFunc(open, func(a, b *Written) int { return strings.Compare(a.Path, b.Path) })
+	until := func(path string) error {
+		for len(open) > 0 && (path == "" || open[0].Path < path) {
+			w := open[0]
+			open = open[1:]
+			line, err := w.line()
+			if err == nil {
+				err = f(Listed{Path: w.Path, SHA256: w.SHA256, Note: w.Note(), line: line})
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	err := d.ledger.each(func(l Listed) error { return cmp.Or(until(l.Path), f(l)) })
+	return cmp.Or(err, until(""), d.err)
 }
 
 // Close writes index.jsonl, one line per artefact, and closes the folder.
 func (d *Dir) Close() error {
-	list, err := d.List()
+	var err error
+	if d.index == nil {
+		err = d.writeIndex()
+	}
+	err = errors.Join(err, d.ledger.close(d.root))
 	for _, r := range d.folders {
 		err = errors.Join(err, r.Close())
 	}
 	if d.index != nil {
-		return errors.Join(err, d.index.Close(), d.root.Close())
-	}
-	var b bytes.Buffer
-	for _, w := range list {
-		line, e := w.line()
-		if e != nil {
-			return e
-		}
-		b.Write(line)
-	}
-	if len(list) > 0 {
-		err = errors.Join(err, d.writeNew("index.jsonl", b.Bytes()))
+		err = errors.Join(err, d.err, d.index.Close())
 	}
 	return errors.Join(err, d.root.Close())
+}
+
+func (d *Dir) writeIndex() error {
+	var file *os.File
+	var out *bufio.Writer
+	err := d.Each(func(l Listed) (err error) {
+		if file == nil {
+			if file, err = d.create("index.jsonl"); err != nil {
+				return err
+			}
+			out = bufio.NewWriter(file)
+		}
+		_, err = out.Write(l.line)
+		return err
+	})
+	if file == nil {
+		return err
+	}
+	return errors.Join(err, out.Flush(), file.Close())
 }
 
 // note writes an artefact's line of the index of a Dir without an end.
@@ -248,9 +292,9 @@ func (d *Dir) note(w *Written) error {
 	return err
 }
 
-// writeNew writes a file that must not exist yet; when it does, a number is
-// put in front of its ending.
-func (d *Dir) writeNew(name string, b []byte) error {
+// create makes a file that must not exist yet; when it does, a number is put in
+// front of its ending.
+func (d *Dir) create(name string) (*os.File, error) {
 	ext := path.Ext(name)
 	for i := 0; ; i++ {
 		n := name
@@ -261,11 +305,7 @@ func (d *Dir) writeNew(name string, b []byte) error {
 		if errors.Is(err, fs.ErrExist) && i < 10_000 {
 			continue
 		}
-		if err != nil {
-			return err
-		}
-		_, err = f.Write(b)
-		return errors.Join(err, f.Close())
+		return f, err
 	}
 }
 

@@ -79,7 +79,7 @@ func (d *Dir) See(r record.Record) error {
 		// In ASCII and in block mode a restart point is no count of these bytes,
 		// and where APPE went is not always known.
 		countable := !strings.HasPrefix(r.Type, "A") && r.Mode != "B" && r.Mode != "C" || r.Restart == 0
-		d.moved(r.Content, &r.Header, p, r.Duration, countable && (r.Command != "APPE" || r.AppendTo > 0), r.Command)
+		return d.moved(r.Content, &r.Header, p, r.Duration, countable && (r.Command != "APPE" || r.AppendTo > 0), r.Command)
 	case *record.SFTPTransfer:
 		if r.Content == nil || r.Content.Stored == "" {
 			return nil
@@ -91,7 +91,7 @@ func (d *Dir) See(r record.Record) error {
 		if r.Source != "" {
 			p.announced = r.Announced
 		}
-		d.moved(r.Content, &r.Header, p, r.Duration, true, "")
+		return d.moved(r.Content, &r.Header, p, r.Duration, true, "")
 	}
 	return nil
 }
@@ -109,23 +109,29 @@ func (d *Dir) serverOf(r *record.FTPTransfer) netip.AddrPort {
 }
 
 // moved adds to an artefact's metadata what its transfer says.
-func (d *Dir) moved(c *record.Content, h *record.Header, p part, took record.Seconds, placed bool, command string) {
+func (d *Dir) moved(c *record.Content, h *record.Header, p part, took record.Seconds, placed bool, command string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if err := d.recallName(c.Stored); err != nil {
+		return err
+	}
 	w := d.written[c.Stored]
 	if w == nil {
-		return
+		return nil
 	}
 	if w.Time.IsZero() {
 		w.Time, w.Server, w.User = h.Time, p.key.server, p.key.user
 		w.Direction, w.Command, w.Outcome = p.key.direction, command, p.outcome
 	}
 	if !placed || w.vague {
-		return
+		return nil
+	}
+	if err := d.recallFile(&p.key); err != nil {
+		return err
 	}
 	p.name, p.begun, p.ended = c.Stored, h.Time, h.Time.Add(took.Duration())
 	p.to = p.from + w.Size + w.Missing
-	d.parts = append(d.parts, p)
+	return d.settle(w, &p)
 }
 
 // Join puts the parts of resumed transfers together. Parts that differ where
@@ -225,7 +231,10 @@ func (d *Dir) join(parts []part) error {
 	if w.SHA256, err = d.copyTo(root, temp, cover); err != nil {
 		return errors.Join(err, root.Remove(temp))
 	}
-	name, fresh := d.reserveLocked("files", &w)
+	name, fresh, err := d.reserveLocked("files", &w)
+	if err != nil {
+		return errors.Join(err, root.Remove(temp))
+	}
 	if !fresh {
 		old := d.written[name]
 		old.Times--

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -102,15 +104,19 @@ func (f *folder) done() map[*Written][]byte {
 	if err := f.dir.Join(); err != nil {
 		f.t.Fatal(err)
 	}
-	list, err := f.dir.List()
-	if err != nil {
-		f.t.Fatal(err)
-	}
 	if err := f.dir.Close(); err != nil {
 		f.t.Fatal(err)
 	}
+	index, err := os.ReadFile(filepath.Join(f.path, "index.jsonl"))
+	if err != nil {
+		f.t.Fatal(err)
+	}
 	files := map[*Written][]byte{}
-	for _, w := range list {
+	for line := range bytes.Lines(index) {
+		w := &Written{}
+		if err := json.Unmarshal(line, w); err != nil {
+			f.t.Fatal(err)
+		}
 		b, err := os.ReadFile(filepath.Join(f.path, w.Path))
 		if err != nil {
 			f.t.Fatal(err)
@@ -124,8 +130,8 @@ func (f *folder) done() map[*Written][]byte {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	if len(onDisk) != len(list) {
-		f.t.Errorf("%d files on disk, the index has %d", len(onDisk), len(list))
+	if len(onDisk) != len(files) {
+		f.t.Errorf("%d files on disk, the index has %d", len(onDisk), len(files))
 	}
 	return files
 }
@@ -320,5 +326,55 @@ func TestLocalText(t *testing.T) {
 		case w.Received == "" && string(b) != text[:30_000]:
 			t.Errorf("the binary file was touched")
 		}
+	}
+}
+
+// What was moved whole is not kept in memory, and is known all the same when
+// more of it comes.
+func TestManyFilesAreNotKept(t *testing.T) {
+	const files = 3000
+	f := newFolder(t, What{Files: true})
+	named := func(path string) func(*record.FTPTransfer) {
+		return func(x *record.FTPTransfer) { x.Path = path }
+	}
+	path := func(i int) string { return fmt.Sprintf("/pub/a folder with a name/file number %d.bin", i) }
+	live := func() int64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	add := func(from, to int) {
+		for i := from; i < to; i++ {
+			f.add(moved{bytes: fmt.Appendf(nil, "the bytes of file %d", i), change: named(path(i))})
+		}
+	}
+	add(0, files/3)
+	before := live()
+	add(files/3, files)
+	if each := (live() - before) / (files * 2 / 3); each > 250 {
+		t.Errorf("a file that was moved whole keeps %d bytes of memory", each)
+	}
+	// The same again, the same file with other bytes, and its rest.
+	f.add(moved{bytes: []byte("the bytes of file 7"), change: named(path(7))})
+	f.add(moved{bytes: []byte("other bytes"), change: named(path(8))})
+	f.add(moved{from: 19, bytes: []byte(" and its end"), change: named(path(9))})
+	got := map[string]int{}
+	for w, b := range f.done() {
+		got[w.Name+": "+string(b)] = w.Times
+	}
+	for line, times := range map[string]int{
+		path(6) + ": the bytes of file 6":             1,
+		path(7) + ": the bytes of file 7":             2,
+		path(8) + ": the bytes of file 8":             1,
+		path(8) + ": other bytes":                     1,
+		path(9) + ": the bytes of file 9 and its end": 1,
+	} {
+		if got[line] != times {
+			t.Errorf("%q was exported %d times, want %d", line, got[line], times)
+		}
+	}
+	if len(got) != files+1 {
+		t.Errorf("%d files, want %d", len(got), files+1)
 	}
 }

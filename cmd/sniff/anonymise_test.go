@@ -60,8 +60,8 @@ func TestAnonymisedHidesNames(t *testing.T) {
 			}
 		}
 		for _, name := range names {
-			if len(name) < 4 {
-				continue // three bytes stand in any file by chance
+			if len(name) < 4 || name == "anonymous" {
+				continue // three bytes stand in any file by chance, and anonymous is nobody's name
 			}
 			searched++
 			for how, form := range forms(name) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -40,16 +41,21 @@ func (a *app) exportArtefacts(files []string, dir string, sessions []string, wan
 	if err != nil {
 		return errors.Join(err, store.Close())
 	}
-	list, _ := store.List()
-	for _, w := range list {
-		note := w.Note()
+	n := 0
+	out := bufio.NewWriter(a.stdout)
+	err = store.Each(func(l export.Listed) error {
+		n++
+		note := l.Note
 		if note != "" {
 			note = "  " + note
 		}
-		fmt.Fprintf(a.stdout, "%s  %s%s\n", w.SHA256, w.Path, note)
+		_, err := fmt.Fprintf(out, "%s  %s%s\n", l.SHA256, l.Path, note)
+		return err
+	})
+	if err = errors.Join(err, out.Flush()); err == nil {
+		a.note("wrote %s to %s", record.Count(n, "file"), dir)
 	}
-	a.note("wrote %s to %s", record.Count(len(list), "file"), dir)
-	return store.Close()
+	return errors.Join(err, store.Close())
 }
 
 // chosen reads the input for what --where and --session take; nil: they were

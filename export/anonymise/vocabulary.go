@@ -14,6 +14,7 @@ var vocabulary = func() map[string]bool {
 		cwd cdup smnt rein port pasv epsv eprt type stru mode retr stor stou appe allo rest rnfr rnto abor dele rmd mkd pwd list
 		nlst site syst stat feat opts mlsd mlst mdtm prot pbsz ccc ascii binary directory file transfer complete entering
 		passive extended data pub bin txt iso tar zip
+		modify create perm unique lang unix uid gid group owner groupname ownername
 		http https get post put head delete options host accept agent server client date content length encoding language
 		transfer chunked gzip deflate keep alive close cookie location cache control application text html xml json soap action
 		envelope header body fault faultcode faultstring detail code reason subcode value xmlns xsd xsi wsdl wsse wsu password

@@ -1,10 +1,13 @@
 package ftp_test
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -140,9 +143,19 @@ func exported(t *testing.T, dir, sample string) (list []*export.Written, moved [
 	if err := store.Join(); err != nil {
 		t.Fatal(err)
 	}
-	list, err = store.List()
-	if err = errors.Join(err, store.Close()); err != nil {
+	if err := store.Close(); err != nil {
 		t.Fatal(err)
+	}
+	index, err := os.ReadFile(filepath.Join(dir, "index.jsonl"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	for line := range bytes.Lines(index) {
+		w := &export.Written{}
+		if err := json.Unmarshal(line, w); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, w)
 	}
 	return list, moved
 }
