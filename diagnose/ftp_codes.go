@@ -59,7 +59,7 @@ func ftpCodes() []Info {
 			Reference:   "RFC 4217, section 10.2",
 		},
 		{
-			Code: "ftp.control_lost", Severity: record.SeverityWarning,
+			Code: "ftp.control_lost", Severity: record.SeverityError,
 			Explanation: "The control connection ended, or fell silent, while its data connection was moving the file. A device on the way forgets connections that are silent, and the control connection is silent during a long transfer; the client then never learns that the file is complete. Where the server ended it, its reply says why.",
 			Advice:      "Raise the idle timeout of the firewall or translation, or switch on TCP keep-alive for control connections. With a time limit of the server's, raise that (TimeoutSession in proftpd).",
 		},
