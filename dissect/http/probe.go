@@ -95,20 +95,20 @@ func lineKind(b []byte, ended bool) kind {
 	if sp == len(b) {
 		return unknown
 	}
-	if b[sp] != ' ' {
+	if b[sp] != ' ' || !likeMethod(b[:sp]) {
 		return isOther
 	}
 	end := bytes.IndexByte(b, '\n')
 	if end < 0 {
-		// A long target may still be on its way; the method decides whether
-		// to wait for it.
-		if !knownMethod(b[:sp]) {
-			return isOther
-		}
-		if len(b) >= 4096 {
+		// A long target may still be on its way. What the line is must not
+		// hang on how much of it has come: any method is waited for.
+		switch {
+		case len(b) < 4096:
+			return unknown
+		case knownMethod(b[:sp]):
 			return isRequest
 		}
-		return unknown
+		return isOther
 	}
 	line := bytes.TrimRight(b[:end], "\r")
 	if i := bytes.LastIndexByte(line, ' '); i > sp && plausibleVersion(line[i+1:]) {
@@ -179,6 +179,16 @@ func requestInLine(line []byte) int {
 		}
 	}
 	return -1
+}
+
+// likeMethod reports whether m is written as methods are: in capitals.
+func likeMethod(m []byte) bool {
+	for _, c := range m {
+		if !isUpper(c) && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return true
 }
 
 func knownMethod(m []byte) bool {
