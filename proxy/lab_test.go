@@ -24,7 +24,9 @@ import (
 	"sniff/dissect"
 	"sniff/dissect/ftp"
 	"sniff/dissect/http"
+	"sniff/dissect/sftp"
 	"sniff/dissect/smtp"
+	"sniff/dissect/ssh"
 	tlslayer "sniff/dissect/tls"
 	"sniff/flow"
 	"sniff/proxy/ca"
@@ -51,7 +53,7 @@ func startLab(t *testing.T, cfg Config, upstream string) *lab {
 	l := &lab{t: t}
 	bodies := content.New(content.Config{})
 	l.engine = flow.New(flow.Config{
-		Protocols: []dissect.Protocol{http.Protocol(), smtp.Protocol(), ftp.Protocol()},
+		Protocols: []dissect.Protocol{http.Protocol(), smtp.Protocol(), ftp.Protocol(), ssh.Protocol(), sftp.Protocol()},
 		Content:   bodies,
 		Inline:    true,
 		TLS:       tlslayer.New(tlslayer.Config{}),

@@ -186,6 +186,8 @@ func refusalOf(protocol string, said []byte, why string, demand bool) (reply str
 		switch {
 		case demand && (verb == "PROT" || verb == "CCC"): // RFC 2228, section 3
 			code = "534"
+		case demand && hasData(verb): // RFC 4217, section 8
+			code = "521"
 		case demand:
 			code = "530"
 		}

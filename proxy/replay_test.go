@@ -19,7 +19,9 @@ import (
 	"sniff/dissect"
 	"sniff/dissect/ftp"
 	"sniff/dissect/http"
+	"sniff/dissect/sftp"
 	"sniff/dissect/smtp"
+	"sniff/dissect/ssh"
 	tlslayer "sniff/dissect/tls"
 	"sniff/flow"
 	"sniff/record"
@@ -33,7 +35,7 @@ func readCapture(t *testing.T, path string) []record.Record {
 	bodies := content.New(content.Config{})
 	defer bodies.Close()
 	e := flow.New(flow.Config{
-		Protocols: []dissect.Protocol{http.Protocol(), smtp.Protocol(), ftp.Protocol()},
+		Protocols: []dissect.Protocol{http.Protocol(), smtp.Protocol(), ftp.Protocol(), ssh.Protocol(), sftp.Protocol()},
 		Content:   bodies,
 		Inline:    true,
 		TLS:       tlslayer.New(tlslayer.Config{}),
@@ -205,11 +207,11 @@ func dialogues(t *testing.T, path string) [][]piece {
 // that writes a capture, and reads that.
 func TestWrittenCaptureGivesTheSameRecords(t *testing.T) {
 	var samples []string
-	for _, p := range []string{"smtp", "soap", "ftp"} {
-		found, _ := filepath.Glob("../samples/" + p + "/*.pcapng")
+	for _, ext := range []string{"pcap", "pcapng"} {
+		found, _ := filepath.Glob("../samples/*/*." + ext)
 		samples = append(samples, found...)
 	}
-	if len(samples) < 20 {
+	if len(samples) < 60 {
 		t.Fatalf("%d samples found", len(samples))
 	}
 	for _, sample := range samples {

@@ -17,8 +17,9 @@ const maxCommand = 2048
 
 // gate is what the client said on its way to TLS.
 type gate struct {
-	line  []byte // an unfinished line, which is kept back
-	hello bool   // the client has begun TLS
+	line    []byte // an unfinished line, which is kept back
+	hello   bool   // the client has begun TLS
+	private bool   // it has asked for data in TLS (PROT P)
 }
 
 // guarded passes what leads to TLS and what is inside of it.
@@ -52,7 +53,7 @@ func (p *pump) guarded(b []byte) error {
 		if end == 0 && len(said)-n < maxCommand {
 			break
 		}
-		if why := denies(said[n:][:end], inside); why != "" {
+		if why := p.gate.denies(said[n:][:end], inside, r.conn.TLS); why != "" {
 			if n > 0 {
 				if err := p.relayed(said[:n]); err != nil {
 					return err
@@ -76,13 +77,18 @@ func leadsToTLS(b []byte) bool {
 }
 
 // denies says why a line may not pass; "" lets it. Inside of TLS only FTP's
-// ways out of it are closed.
-func denies(line []byte, inside bool) string {
+// ways out of it are closed; where TLS began with the connection, data may be in
+// TLS without a word.
+func (g *gate) denies(line []byte, inside, implicit bool) string {
 	verb, rest, _ := strings.Cut(strings.TrimSpace(string(line)), " ")
 	verb, rest = strings.ToUpper(verb), strings.ToUpper(strings.TrimSpace(rest))
 	if inside {
 		if verb == "CCC" || verb == "PROT" && rest != "P" {
 			return fmt.Sprintf("TLS is required; %s would leave it", strings.TrimSpace(verb+" "+rest))
+		}
+		g.private = g.private || verb == "PROT"
+		if hasData(verb) && !g.private && !implicit {
+			return "TLS is required, and the data would go without; PROT P comes first"
 		}
 		return ""
 	}
@@ -97,6 +103,15 @@ func denies(line []byte, inside bool) string {
 		}
 	}
 	return "TLS is required, and the client goes on without"
+}
+
+// hasData reports whether an FTP command has a data connection.
+func hasData(verb string) bool {
+	switch verb {
+	case "RETR", "STOR", "STOU", "APPE", "LIST", "NLST", "MLSD":
+		return true
+	}
+	return false
 }
 
 // deny refuses what the client says without TLS. p is the calling pump, which
