@@ -94,19 +94,26 @@ func TestContractGiven(t *testing.T) {
 <message name="q"><part name="p" element="t:GetQuote"/></message><portType name="t"><operation name="Quote"><input message="t:q"/></operation></portType>
 <binding name="b" type="t:t"><s:binding/><operation name="Quote"><s:operation soapAction="urn:stock.example#GetQuote"/><input><s:body use="literal"/></input></operation></binding>
 <service name="s"><port name="p" binding="t:b"><s:address location="http://elsewhere.example/quotes"/></port></service></definitions>`
+	const doc20 = `<w:description xmlns:w="http://www.w3.org/ns/wsdl" xmlns:ws="http://www.w3.org/ns/wsdl/soap" xmlns:t="urn:stock.example" targetNamespace="urn:stock.example">
+<w:types><x:import xmlns:x="http://www.w3.org/2001/XMLSchema" namespace="urn:stock.example" schemaLocation="sub/stock.xsd"/></w:types>
+<w:interface name="Stock"><w:operation name="Quote" pattern="http://www.w3.org/ns/wsdl/in-out"><w:input element="t:GetQuote"/></w:operation></w:interface>
+<w:binding name="b" interface="t:Stock" type="http://www.w3.org/ns/wsdl/soap" ws:version="1.1" ws:protocol="http://www.w3.org/2006/01/soap11/bindings/HTTP/"><w:operation ref="t:Quote" ws:action="urn:stock.example#GetQuote"/></w:binding>
+<w:service name="s" interface="t:Stock"><w:endpoint name="e" binding="t:b" address="http://elsewhere.example/quotes"/></w:service></w:description>`
 	const schema = `<x:schema xmlns:x="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:stock.example" elementFormDefault="qualified">
 <x:element name="GetQuote"><x:complexType><x:sequence><x:element name="market" type="x:string"/><x:element name="symbol" type="x:string"/></x:sequence></x:complexType></x:element></x:schema>`
 	if err := os.MkdirAll(filepath.Join(dir, "sub"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"stock.wsdl": doc, "sub/stock.xsd": schema} {
+	for name, text := range map[string]string{"stock.wsdl": doc, "stock20.wsdl": doc20, "sub/stock.xsd": schema} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	out, stderr, status := sniff(t, nil, "findings", "--wsdl", filepath.Join(dir, "stock.wsdl"), "../../samples/soap/chunked.pcapng")
-	if status != exitDone || stderr != "" || !strings.Contains(out, "the request of Quote departs from its WSDL: market is missing in front of symbol") {
-		t.Errorf("exit status %d, %s\n%s", status, stderr, out)
+	for _, given := range []string{"stock.wsdl", "stock20.wsdl"} {
+		out, stderr, status := sniff(t, nil, "findings", "--wsdl", filepath.Join(dir, given), "../../samples/soap/chunked.pcapng")
+		if status != exitDone || stderr != "" || !strings.Contains(out, "the request of Quote departs from its WSDL: market is missing in front of symbol") {
+			t.Errorf("%s: exit status %d, %s\n%s", given, status, stderr, out)
+		}
 	}
 	if _, stderr, status := sniff(t, nil, "findings", "--wsdl", filepath.Join(dir, "none.wsdl"), "../../samples/soap/chunked.pcapng"); status != exitDamaged || !strings.Contains(stderr, "none.wsdl") {
 		t.Errorf("exit status %d, %s", status, stderr)

@@ -60,6 +60,7 @@ func (c *contract) gather(s *Set, d *document, seen map[*document]bool) {
 				c.gather(s, to, seen)
 			}
 		case "types":
+			c.gatherImports(s, d, n, "", seen) // WSDL 2.0 part 1, section 3.1.1
 			for _, schema := range n.Children {
 				if IsSchema(schema.Space, schema.Local) {
 					c.gatherSchema(s, d, schema, schema.attr("targetNamespace"), seen)
@@ -81,7 +82,14 @@ func (c *contract) gather(s *Set, d *document, seen map[*document]bool) {
 // namespace takes that of the one that includes it: XML Schema part 1,
 // section 4.2.1.
 func (c *contract) gatherSchema(s *Set, d *document, schema *Node, target string, seen map[*document]bool) {
-	for _, n := range schema.Children {
+	c.gatherImports(s, d, schema, target, seen)
+	c.schemas.read(schema, target)
+}
+
+// gatherImports reads what is imported in parent, a schema or the types of a
+// contract.
+func (c *contract) gatherImports(s *Set, d *document, parent *Node, target string, seen map[*document]bool) {
+	for _, n := range parent.Children {
 		if n.Space != spaceXSD {
 			continue
 		}
@@ -99,5 +107,4 @@ func (c *contract) gatherSchema(s *Set, d *document, schema *Node, target string
 			c.gatherSchema(s, to, to.root, space, seen)
 		}
 	}
-	c.schemas.read(schema, target)
 }

@@ -123,6 +123,7 @@ func (d *document) imports() []string {
 	look(d.root)
 	for _, c := range d.root.Children {
 		if c.Local == "types" {
+			look(c) // WSDL 2.0 part 1, section 3.1.1
 			for _, schema := range c.Children {
 				look(schema)
 			}
