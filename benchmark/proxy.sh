@@ -12,7 +12,7 @@
 # servers); what is missing is left out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-size=${SIZE:-1000} rounds=${ROUNDS:-5} each=${SECONDS_EACH:-3} connections=${CONNECTIONS:-32}
+size=${SIZE:-1000} rounds=${ROUNDS:-5} each=${SECONDS_EACH:-3} connections=${CONNECTIONS:-32} calls=${CALLS:-2000}
 sniff=$PWD/bin/sniff
 work=$(mktemp -d "${BENCH_DIR:-/tmp}/sniff-bench.XXXXXX")
 chmod 0755 "$work"
@@ -95,7 +95,7 @@ for scheme in http:8080 https:8443; do
 	for way in $ways; do
 		[ "$way" = mitmdump:4 ] || urls+=("${scheme%%:*}://127.0.0.1:${way#*:}${scheme#*:}")
 	done
-	"$load" latency -n 2000 "${urls[@]}" | awk -v s="${scheme%%:*}" '{
+	"$load" latency -n "$calls" "${urls[@]}" | awk -v s="${scheme%%:*}" '{
 		printf "%-6s direct %.0f us; sniff adds %.0f us (wanted: under 150)", s, $1, $2 - $1
 		if (NF > 2) printf "; socat adds %.0f us", $3 - $1
 		print "" }'

@@ -370,7 +370,7 @@ func TestUpstreamCertificates(t *testing.T) {
 					}
 				})
 				s := tls.Client(l.dial(), &tls.Config{ServerName: "mail.test", RootCAs: trust})
-				_, err := s.Write([]byte("x"))
+				_, err := s.Write([]byte("x\n"))
 				if err == nil {
 					_, err = s.Read(make([]byte, 1))
 				}
