@@ -341,6 +341,12 @@ func (p *prober) beginsTLS() (dissect.Verdict, dissect.Dir) {
 	verdict := dissect.Reject
 	for _, d := range []dissect.Dir{dissect.ClientToServer, dissect.ServerToClient} {
 		w := *p.window(d)
+		if yes, more := isSSLv2Hello(w); yes {
+			return dissect.Accept, d
+		} else if more && !p.frozen[d] && !p.in.Final {
+			verdict = dissect.More
+			continue
+		}
 		if len(w) == 0 || !isTLSRecord(w, p.in.Midstream) {
 			continue
 		}
@@ -359,6 +365,24 @@ func (p *prober) beginsTLS() (dissect.Verdict, dissect.Dir) {
 		}
 	}
 	return verdict, dissect.ClientToServer
+}
+
+// isSSLv2Hello reports whether w begins with a ClientHello in the format of
+// SSL 2.0, by which old clients open (RFC 5246, appendix E.2): its lengths must
+// add up. more says that w is too short to tell.
+func isSSLv2Hello(w []byte) (yes, more bool) {
+	const head = 11 // two bytes of length, type, version, three lengths
+	switch {
+	case len(w) == 0 || w[0]&0x80 == 0:
+		return false, false
+	case len(w) > 2 && w[2] != 1, len(w) > 4 && (w[3] != 3 || w[4] > 4) && (w[3] != 0 || w[4] != 2):
+		return false, false
+	case len(w) < head:
+		return false, len(w) > 2 // up to there it can be anything
+	}
+	at := func(i int) int { return int(w[i])<<8 | int(w[i+1]) }
+	suites, session, challenge := at(5), at(7), at(9)
+	return suites > 0 && suites%3 == 0 && challenge >= 16 && challenge <= 32 && at(0)&0x7fff == head-2+suites+session+challenge, false
 }
 
 // isTLSRecord reports whether w can be the front of a TLS record: a handshake,

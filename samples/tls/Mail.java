@@ -12,7 +12,8 @@ import javax.net.ssl.*;
  *   java Mail.java server PORT PROTOCOL SUITE    answers as aiosmtpd does, once
  *   java Mail.java client PORT PROTOCOL SUITE    sends the mail
  *
- * in the folder with rsa.p12. PROTOCOL is SSLv3 to TLSv1.3, SUITE a cipher
+ * in the folder with rsa.p12. PROTOCOL is SSLv3 to TLSv1.3 (or several with
+ * commas, of which SSLv2Hello is a form of the first message), SUITE a cipher
  * suite or "any".
  */
 public class Mail {
@@ -45,7 +46,7 @@ public class Mail {
         SSLContext context = SSLContext.getInstance("TLS");
         context.init(keys.getKeyManagers(), all, null);
         int port = Integer.parseInt(args[1]);
-        String[] protocols = {args[2]}, suites = {args[3]};
+        String[] protocols = args[2].split(","), suites = {args[3]};
         if (args[0].equals("server")) {
             try (SSLServerSocket listener = (SSLServerSocket) context.getServerSocketFactory().createServerSocket(port)) {
                 listener.setEnabledProtocols(protocols);

@@ -5,8 +5,8 @@
 # what Python cannot be made to do with openssl s_server and s_client; and
 # handshakes that fail.
 #
-# Needs root; python3-aiosmtpd, openssl, curl, postfix, a JDK of 17, tshark (editcap), and what lab.sh
-# needs. The certificates are valid for ten years; server.key is of this
+# Needs root; python3-aiosmtpd, openssl, gnutls-bin, libnss3-tools, curl, postfix, a JDK of 17, tshark
+# (editcap), and what lab.sh needs. The certificates are valid for ten years; server.key is of this
 # laboratory and protects nothing.
 
 . "$(dirname "$0")/../lab.sh"
@@ -111,6 +111,40 @@ java_case ssl30-java-aes SSLv3 TLS_RSA_WITH_AES_256_CBC_SHA
 java_case ssl30-java-rc4 SSLv3 SSL_RSA_WITH_RC4_128_MD5
 java_case tls10-java-3des TLSv1 SSL_RSA_WITH_3DES_EDE_CBC_SHA
 java_case tls11-java-rc4 TLSv1.1 SSL_RSA_WITH_RC4_128_SHA
+
+# The first message in the form of SSL 2.0.
+java_case tls10-v2hello SSLv2Hello,TLSv1 TLS_RSA_WITH_AES_128_CBC_SHA
+
+# OCSP responses, stapled: good, and revoked.
+serial=$(openssl x509 -noout -serial -in rsa.crt | cut -d = -f 2)
+staple() { # FILE INDEX-LINE
+	printf "$2" >index.txt
+	openssl ocsp -issuer ca.pem -cert rsa.crt -reqout request.der 2>/dev/null
+	openssl ocsp -index index.txt -rsigner ca.pem -rkey ca.key -CA ca.pem -reqin request.der -respout "$1" -ndays 3650 >/dev/null 2>&1
+}
+staple good.der "V\t351231235959Z\t\t$serial\tunknown\t/CN=server.example\n"
+staple revoked.der "R\t351231235959Z\t260601000000Z,keyCompromise\t$serial\tunknown\t/CN=server.example\n"
+openssl_case tls12-ocsp "$rsa -status_file good.der" '-tls1_2 -status'
+openssl_case tls13-ocsp "$rsa -status_file good.der" '-tls1_3 -status'
+openssl_case tls12-ocsp-revoked "$rsa -status_file revoked.der" '-tls1_2 -status'
+
+# Heartbeats (RFC 6520), which OpenSSL has no more: GnuTLS on both sides.
+rm -f keys
+server_run gnutls gnutls-serv --port 5210 --echo --heartbeat --x509certfile rsa.pem --x509keyfile rsa.key
+wait_port 5210
+record tls12-heartbeat sh -c '(sleep 0.5; printf "^heartbeat^\n"; sleep 0.5; echo the quick brown fox; sleep 0.5) |
+	SSLKEYLOGFILE=keys gnutls-cli --heartbeat --inline-commands --insecure --port 5210 --priority NORMAL:-VERS-ALL:+VERS-TLS1.2 server.example'
+keys tls12-heartbeat
+
+# A ClientHello with an encrypted one in it (here GREASE: it looks the same), by
+# NSS, whose tstclnt sends what it reads.
+mkdir nss
+certutil -N -d sql:nss --empty-password
+on_server openssl s_server -accept 192.0.2.20:5220 -naccept 1 -rev $rsa >ech.log 2>&1 &
+lab_pids="$lab_pids $!"
+wait_port 5220
+record tls13-ech sh -c '(sleep 0.5; echo the quick brown fox; sleep 0.5) |
+	timeout 3 tstclnt -h server.example -p 5220 -d sql:nss -o -V tls1.3: -i 100'
 
 # curl, directly and through a proxy's CONNECT.
 server_run web /usr/bin/python3 "$here/web.py" "$lab_dir"

@@ -147,7 +147,7 @@ func strip(v any) {
 
 // keyed are the recordings with a static RSA exchange, which the server's key
 // opens.
-var keyed = []string{"ssl30-java-3des", "ssl30-java-aes", "ssl30-java-rc4", "tls10-java-3des", "tls11-java-rc4"}
+var keyed = []string{"ssl30-java-3des", "ssl30-java-aes", "ssl30-java-rc4", "tls10-java-3des", "tls10-v2hello", "tls11-java-rc4"}
 
 func keysOf(t *testing.T, name string) *tls.Keys {
 	t.Helper()
@@ -307,6 +307,32 @@ func TestHandshakes(t *testing.T) {
 		if len(hs) != 2 || hs[1].Resumed == "" || hs[1].ResumedFrom != hs[0].Session || hs[0].Resumed != "" {
 			t.Errorf("%s: %d handshakes, the second resumed by %q from %q", name, len(hs), hs[1].Resumed, hs[1].ResumedFrom)
 		}
+	}
+}
+
+// TestExtensions wants what few peers do told.
+func TestExtensions(t *testing.T) {
+	first := func(name string, keys *tls.Keys) *record.TLSHandshake {
+		hs := read(t, name, keys).handshakes()
+		if len(hs) == 0 {
+			t.Fatalf("%s: no handshake", name)
+		}
+		return hs[0]
+	}
+	if h := first("tls10-v2hello", keysOf(t, "tls10-v2hello")); !h.SSLv2Hello || h.Version != "TLS 1.0" || h.Decryption != "read" {
+		t.Errorf("a hello in the format of SSL 2.0: %s; %v, decryption %s", h.Summary(), h.SSLv2Hello, h.Decryption)
+	}
+	for name, status := range map[string]string{"tls12-ocsp": "good", "tls13-ocsp": "good", "tls12-ocsp-revoked": "revoked"} {
+		h := first(name, keyLog(t, name))
+		if h.OCSP == nil || h.OCSP.Status != status || (status == "revoked") == h.OCSP.RevokedAt.IsZero() {
+			t.Errorf("%s: the stapled response is %+v", name, h.OCSP)
+		}
+	}
+	if h := first("tls12-heartbeat", keyLog(t, "tls12-heartbeat")); !h.Heartbeat {
+		t.Errorf("heartbeats: %s", h.Summary())
+	}
+	if h := first("tls13-ech", nil); h.ECH != "offered" || h.ServerName != "server.example" {
+		t.Errorf("an encrypted ClientHello: %q, %s", h.ECH, h.Summary())
 	}
 }
 
