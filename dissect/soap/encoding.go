@@ -24,7 +24,7 @@ type decoder struct {
 	dec      transform.Transformer // nil: the bytes are UTF-8
 	rest     []byte                // bytes of an unfinished character
 	buf      []byte
-	offset   int64
+	offset   int64 // of the text, in UTF-8, as the tokenizer counts
 	damaged  bool
 	declared string
 }
@@ -57,7 +57,11 @@ func (e *decoder) finish() {
 		e.settle(e.first)
 	}
 	if len(e.rest) > 0 {
-		e.damage(e.offset-int64(len(e.rest)), "the document ends inside of a character")
+		at := e.offset
+		if e.dec == nil {
+			at -= int64(len(e.rest)) // passed on already
+		}
+		e.damage(at, "the document ends inside of a character")
 	}
 }
 
@@ -173,11 +177,11 @@ func (e *decoder) decode(p []byte) {
 	}
 	for len(p) > 0 {
 		nDst, nSrc, err := e.dec.Transform(e.buf, p, false)
-		if bytes.Contains(e.buf[:nDst], []byte("\uFFFD")) {
-			e.damage(e.offset, "bytes that are no "+e.name)
+		if i := bytes.Index(e.buf[:nDst], []byte("\uFFFD")); i >= 0 {
+			e.damage(e.offset+int64(i), "bytes that are no "+e.name)
 		}
 		e.out(e.buf[:nDst])
-		e.offset += int64(nSrc)
+		e.offset += int64(nDst)
 		p = p[nSrc:]
 		if err == transform.ErrShortSrc || nDst == 0 && nSrc == 0 {
 			break

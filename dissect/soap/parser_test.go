@@ -343,6 +343,7 @@ func FuzzParser(f *testing.F) {
 	f.Add("<a b=\"\xc3\x00\x00\x01\" ", 3)
 	f.Add("<!DOCTYPE a [<!ENTITY x 'y'>\xff\xfe]><a>\xc0</a>", 1)
 	f.Add("<a><b>0&&#x0;&&#65;</b></a>", 3)
+	f.Add("<\x00"+strings.Repeat("00", 126)+"\x00\xd800", 4)
 	f.Fuzz(func(t *testing.T, doc string, size int) {
 		whole := read("text/xml", doc, 0)
 		cut := read("text/xml", doc, max(1, size%64))
