@@ -206,6 +206,9 @@ func relative(start, t time.Time) string {
 	return fmt.Sprintf("%.3f", t.Sub(start).Seconds())
 }
 
+// foldHang stands before what does not fit into a line of a body.
+const foldHang = "  "
+
 // line prints one line of dialogue: time, side, text.
 func (d *Dialogue) line(at string, l record.Line) {
 	side, color := "C", green
@@ -232,7 +235,15 @@ func (d *Dialogue) line(at string, l record.Line) {
 			fmt.Fprintf(d.w, "%*s%s\n", indent, "", d.style.paint(dim, fmt.Sprintf("│ … %d more lines (--unfold shows them)", len(l.Fold)-i)))
 			break
 		}
-		fmt.Fprintf(d.w, "%*s%s %s\n", indent, "", d.style.paint(dim, "│"), Escape(strings.TrimRight(f, "\r\n")))
+		text := Escape(strings.TrimRight(f, "\r\n"))
+		rest := strings.TrimLeft(text, " ")
+		lead := text[:len(text)-len(rest)]
+		for n, part := range wrap(rest, columns(d.style.Width, indent+2+len(lead)+len(foldHang))) {
+			if n > 0 {
+				part = foldHang + part
+			}
+			fmt.Fprintf(d.w, "%*s%s %s%s\n", indent, "", d.style.paint(dim, "│"), lead, part)
+		}
 	}
 }
 

@@ -126,3 +126,21 @@ func TestSecretsAreMaskedUnlessRevealed(t *testing.T) {
 		}
 	}
 }
+
+// Long lines of a body are broken too, and what is left of them hangs.
+func TestFoldedLinesAreWrapped(t *testing.T) {
+	var b bytes.Buffer
+	d := NewDialogue(&b, Style{Width: 40})
+	d.line("", record.Line{Note: true, Text: record.Plain("a note"), Fold: []string{"short", "  indented and longer than the line is"}})
+	if err := d.w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	want := `           · a note
+             │ short
+             │   indented and longer
+             │     than the line is
+`
+	if got := b.String(); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}

@@ -49,7 +49,7 @@ func verbOf(command string) verb {
 		"SMNT", "HASH", "XCRC", "XMD5", "MD5", "XSHA", "XSHA1", "XSHA256", "XSHA512", "MFMT", "MFCT":
 		return known | named
 	case "CDUP", "XCUP", "PWD", "XPWD", "QUIT", "REIN", "TYPE", "MODE", "STRU", "ALLO", "REST", "ABOR",
-		"STAT", "HELP", "SITE", "SYST", "NOOP", "FEAT", "OPTS", "LANG", "CLNT", "CSID", "HOST",
+		"STAT", "HELP", "SITE", "SYST", "NOOP", "FEAT", "OPTS", "LANG", "CLNT", "CSID", "HOST", "PRET",
 		"AUTH", "PBSZ", "PROT", "CCC", "MIC", "CONF", "ENC", "SSCN", "MFF", "RANG", "AVBL", "DSIZ",
 		"MMD5", "XDSIZ", "COMB", "THMB", "XPSS", "ESTA", "ESTP":
 		return known
