@@ -140,9 +140,16 @@ func small(trust *x509.CertPool) *tls.Config {
 	return &tls.Config{ServerName: "mail.test", RootCAs: trust, CurvePreferences: []tls.CurveID{tls.X25519}}
 }
 
+// only is small with one version of TLS.
+func only(version uint16, trust *x509.CertPool) *tls.Config {
+	c := small(trust)
+	c.MinVersion, c.MaxVersion = version, version
+	return c
+}
+
 // TestHelloSplitAtEveryByte after STARTTLS, and from the first byte.
 func TestHelloSplitAtEveryByte(t *testing.T) {
-	run := func(t *testing.T, l *lab, trust *x509.CertPool, open func(net.Conn), use func(*tls.Conn)) {
+	run := func(t *testing.T, l *lab, cfg *tls.Config, open func(net.Conn), use func(*tls.Conn)) {
 		length := 1 << 20
 		step := 1
 		if testing.Short() {
@@ -168,7 +175,7 @@ func TestHelloSplitAtEveryByte(t *testing.T) {
 				time.Sleep(500 * time.Microsecond)
 				m, err := raw.Write(b[cut:])
 				return n + m, err
-			}}, small(trust))
+			}}, cfg)
 			if err := c.Handshake(); err != nil {
 				t.Fatalf("cut at byte %d of %d: %v", cut, length, err)
 			}
@@ -179,37 +186,43 @@ func TestHelloSplitAtEveryByte(t *testing.T) {
 			t.Errorf("the hello is %d bytes long", length)
 		}
 	}
-	t.Run("STARTTLS", func(t *testing.T) {
-		h := &heard{}
-		l, trust := tlsLab(t, Config{}, good(t), mail(h))
-		run(t, l, trust, func(raw net.Conn) {
-			expect(t, raw, "220")
-			fmt.Fprint(raw, "STARTTLS\r\n")
-			expect(t, raw, "220")
-		}, func(c *tls.Conn) {
-			fmt.Fprint(c, "QUIT\r\n")
-			expect(t, c, "221")
-		})
-		if got := h.String(); strings.Contains(got, " | QUIT") {
-			t.Errorf("heard in the clear: %s", got)
-		}
-	})
-	t.Run("implicit", func(t *testing.T) {
-		l, trust := tlsLab(t, Config{}, good(t), secureEcho)
-		run(t, l, trust, func(net.Conn) {}, func(c *tls.Conn) {
-			fmt.Fprint(c, "x")
-			if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
-				t.Fatal(err)
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		t.Run("STARTTLS, "+tls.VersionName(version), func(t *testing.T) {
+			h := &heard{}
+			l, trust := tlsLab(t, Config{}, good(t), mail(h))
+			run(t, l, only(version, trust), func(raw net.Conn) {
+				expect(t, raw, "220")
+				fmt.Fprint(raw, "STARTTLS\r\n")
+				expect(t, raw, "220")
+			}, func(c *tls.Conn) {
+				fmt.Fprint(c, "QUIT\r\n")
+				expect(t, c, "221")
+			})
+			if got := h.String(); strings.Contains(got, " | QUIT") {
+				t.Errorf("heard in the clear: %s", got)
 			}
 		})
-	})
+		t.Run("implicit, "+tls.VersionName(version), func(t *testing.T) {
+			l, trust := tlsLab(t, Config{}, good(t), secureEcho)
+			run(t, l, only(version, trust), func(net.Conn) {}, func(c *tls.Conn) {
+				fmt.Fprint(c, "x")
+				if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
+					t.Fatal(err)
+				}
+			})
+		})
+	}
 }
 
 // TestHelloInTheSegmentOfSTARTTLS, whole or in part.
 func TestHelloInTheSegmentOfSTARTTLS(t *testing.T) {
 	h := &heard{}
 	l, trust := tlsLab(t, Config{}, good(t), mail(h))
-	for _, cut := range []int{-1, 0, 1, 5, 6, 100} {
+	for i, cut := range []int{-1, 0, 1, 5, 6, 100, -1, 0, 1, 5, 6, 100} {
+		version := uint16(tls.VersionTLS12)
+		if i >= 6 {
+			version = tls.VersionTLS13
+		}
 		raw := l.dial()
 		expect(t, raw, "220")
 		first, answered := true, false
@@ -234,9 +247,9 @@ func TestHelloInTheSegmentOfSTARTTLS(t *testing.T) {
 				expect(t, raw, "220 2.0.0")
 			}
 			return raw.Read(b)
-		}}, small(trust))
+		}}, only(version, trust))
 		if err := c.Handshake(); err != nil {
-			t.Fatalf("%d bytes of the hello behind STARTTLS: %v", cut, err)
+			t.Fatalf("%s, %d bytes of the hello behind STARTTLS: %v", tls.VersionName(version), cut, err)
 		}
 		sendMail(t, c)
 		c.Close()
