@@ -92,7 +92,8 @@ ftp.retrlines("MLSD", lambda l: None)
 ftp.quit()
 PY
 printf 'unique\n' >unique.bin
-holds pure-ftpd-ftplib "$lab_dir/numbers.crlf" unique.bin $bob/part.bin $bob/lines.txt
+printf 'one\r\ntwo\r\n' >lines.txt # as they came
+holds pure-ftpd-ftplib "$lab_dir/numbers.crlf" unique.bin $bob/pub/part.bin lines.txt
 
 # It takes CCC, which vsftpd does not.
 pure_ftpd_run 2134 -Y 1 -2 "$lab_dir/both.pem"

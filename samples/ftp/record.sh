@@ -147,7 +147,8 @@ PY
 printf 'first\n' >log.txt.1
 printf 'second\n' >log.txt.2
 printf 'unique\n' >unique
-holds append-and-changes log.txt.1 log.txt.2 unique $bob/pub/caf*.txt
+printf 'caf\351' >caf.txt
+holds append-and-changes log.txt.1 log.txt.2 unique caf.txt
 
 # A firewall in front of the server that knows port 21 only.
 on_server nft -f - <<'NFT'

@@ -181,6 +181,7 @@ holds() {
 	shift
 	sed -i "/  $name\//d" "$here/files.sha256"
 	for file; do
+		[ -r "$file" ] || { echo "$name: there is no $file" >&2; exit 1; }
 		printf '%s  %s/%s\n' "$(sha256sum <"$file" | cut -d' ' -f1)" "$name" "${file##*/}" >>"$here/files.sha256"
 	done
 	LC_ALL=C sort -k 2 -o "$here/files.sha256" "$here/files.sha256"
