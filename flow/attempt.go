@@ -113,14 +113,14 @@ func (e *Engine) admit(a attempt) int32 {
 	e.enqueueAttempt(id)
 	if server := a.key[a.client^1].addrPort(); a.oriented && e.announced(server) {
 		e.early[id] = e.openAttempt(&a)
-		e.attempts[id].early = true
+		e.attempt(id).early = true
 	}
 	return id
 }
 
 // knock takes a segment of side x of an attempt.
 func (e *Engine) knock(id int32, x int, s *capture.Segment) {
-	a := &e.attempts[id]
+	a := e.attempt(id)
 	if a.gone {
 		if !a.stray(x, s) {
 			k := a.key
@@ -238,7 +238,7 @@ func (a *attempt) stray(x int, s *capture.Segment) bool {
 // which goes there. first says that s is the attempt's own first segment,
 // which it has counted.
 func (e *Engine) promote(id int32, x int, s *capture.Segment, first bool) {
-	a := e.attempts[id]
+	a := *e.attempt(id)
 	out := e.early[id]
 	if out == nil {
 		out = e.openAttempt(&a)
@@ -298,7 +298,7 @@ func (e *Engine) openAttempt(a *attempt) receiver {
 // finishAttempt reports what came of an attempt. end is what is said when
 // nothing ended it.
 func (e *Engine) finishAttempt(id int32, end string) {
-	a := &e.attempts[id]
+	a := e.attempt(id)
 	out := e.early[id]
 	if out == nil {
 		out = e.openAttempt(a)
@@ -390,7 +390,7 @@ func (e *Engine) forget(id int32) { e.removeAttempt(id) }
 
 // drop drops what is left under k, if it is gone.
 func (e *Engine) drop(k key) {
-	if id, ok := e.ids[k]; ok && id < 0 && e.attempts[-id].gone {
+	if id, ok := e.ids[k]; ok && id < 0 && e.attempt(-id).gone {
 		e.removeAttempt(-id)
 	}
 }

@@ -99,7 +99,7 @@ func (e *Engine) outlived(id int32, t time.Time) bool {
 		e.drop(k)
 		return true
 	}
-	a := &e.attempts[-id]
+	a := e.attempt(-id)
 	if a.gone || t.UnixNano()-a.last <= int64(e.cfg.Limits.HalfOpenIdle) {
 		return false
 	}
@@ -113,7 +113,7 @@ func (e *Engine) outlived(id int32, t time.Time) bool {
 func (e *Engine) unreachable(id int32, x int, s *capture.Segment) {
 	switch {
 	case id < 0:
-		a := &e.attempts[-id]
+		a := e.attempt(-id)
 		a.unreachable(x, s)
 		if a.early && a.end == knockUnreached && a.hard() {
 			e.finishAttempt(-id, "")

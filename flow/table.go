@@ -70,7 +70,8 @@ type table struct {
 	freeConns []int32
 	nConns    int
 
-	attempts     []attempt // from 1
+	pages        []*[attemptPage]attempt
+	nAttempts    int32 // in pages, from 1, those that are free included
 	freeAttempts []int32
 
 	// recent is the connection of the latest segment: often the next one
@@ -100,7 +101,7 @@ func (t *table) remember(c *tcpConn, side int, src, dst netip.AddrPort) {
 func (t *table) init() {
 	t.ids = make(map[key]int32)
 	t.conns = make([]*tcpConn, 1)
-	t.attempts = make([]attempt, 1)
+	t.pages, t.nAttempts = []*[attemptPage]attempt{new([attemptPage]attempt)}, 1
 }
 
 // newConn returns a fresh connection that stands in the table.
@@ -139,23 +140,33 @@ func (t *table) freeConn(c *tcpConn) {
 	t.freeConns = append(t.freeConns, c.id)
 }
 
+// attemptPage is how many attempts lie together: in pages they need not be
+// copied when the table grows.
+const attemptPage = 256
+
+func (t *table) attempt(id int32) *attempt { return &t.pages[id/attemptPage][id%attemptPage] }
+
 // addAttempt puts a in the table and returns its number.
 func (t *table) addAttempt(a attempt) int32 {
 	var id int32
 	if n := len(t.freeAttempts); n > 0 {
 		id = t.freeAttempts[n-1]
 		t.freeAttempts = t.freeAttempts[:n-1]
-		t.attempts[id] = a
 	} else {
-		id = int32(len(t.attempts))
-		t.attempts = append(t.attempts, a)
+		id = t.nAttempts
+		t.nAttempts++
+		if int(id)%attemptPage == 0 {
+			t.pages = append(t.pages, new([attemptPage]attempt))
+		}
 	}
+	*t.attempt(id) = a
 	t.ids[a.key] = -id
 	return id
 }
 
 func (t *table) freeAttempt(id int32) {
-	delete(t.ids, t.attempts[id].key)
-	t.attempts[id] = attempt{}
+	a := t.attempt(id)
+	delete(t.ids, a.key)
+	*a = attempt{}
 	t.freeAttempts = append(t.freeAttempts, id)
 }

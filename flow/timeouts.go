@@ -86,7 +86,7 @@ func (e *Engine) watch(c *tcpConn, open, sure bool) {
 }
 
 func (e *Engine) enqueueAttempt(id int32) {
-	a := &e.attempts[id]
+	a := e.attempt(id)
 	a.queued = e.now
 	switch {
 	case a.gone:
@@ -103,7 +103,7 @@ func (e *Engine) enqueueAttempt(id int32) {
 
 // requeueAttempt moves an attempt when its end became known.
 func (e *Engine) requeueAttempt(id int32) {
-	a := &e.attempts[id]
+	a := e.attempt(id)
 	if ended := a.end == knockRefused || a.end == knockReset; ended != e.knocked.has(id) {
 		e.unqueueAttempt(id)
 		e.enqueueAttempt(id)
@@ -171,7 +171,7 @@ func (e *Engine) requeue(c *tcpConn) {
 func (e *Engine) expireAttempts(q *queue, after time.Duration, next *int64) {
 	for q.n > 0 {
 		id := q.first
-		a := &e.attempts[id]
+		a := e.attempt(id)
 		if due := a.queued + int64(after); due > e.now {
 			*next = min(*next, due)
 			return
@@ -183,7 +183,7 @@ func (e *Engine) expireAttempts(q *queue, after time.Duration, next *int64) {
 			q.remove(id)
 			a.queued = min(a.seen, e.now)
 			if last := q.last; last != 0 {
-				a.queued = max(a.queued, e.attempts[last].queued)
+				a.queued = max(a.queued, e.attempt(last).queued)
 			}
 			q.push(id)
 		default:
@@ -227,7 +227,7 @@ func (e *Engine) closeAll() {
 	attempts := func() {
 		for _, q := range []*queue{&e.knocking, &e.knocked} {
 			for id := q.first; id != 0; id = q.links[id].next {
-				all = append(all, open{e.attempts[id].number, -id})
+				all = append(all, open{e.attempt(id).number, -id})
 			}
 		}
 	}

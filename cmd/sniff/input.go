@@ -35,16 +35,17 @@ func (a *app) analyse(files []string, sink record.Sink, keep int, store content.
 }
 
 // softMemory, in bytes, is where the garbage collector works harder rather than
-// let the heap grow to twice of what is in use. The engine's limits keep that
-// below it.
+// let the heap grow to three times of what is in use, as it may below: the
+// engine keeps little. The engine's limits keep what is in use below it.
 const softMemory = 900 << 20
 
 // analyseFrom takes every segment of the reader, which it closes, through the
 // engine and the diagnosis to sink.
 func (a *app) analyseFrom(reader *capture.Reader, sink record.Sink, keep int, store content.Store) error {
 	defer reader.Close()
-	if os.Getenv("GOMEMLIMIT") == "" {
+	if os.Getenv("GOMEMLIMIT") == "" && os.Getenv("GOGC") == "" {
 		debug.SetMemoryLimit(softMemory)
+		debug.SetGCPercent(200)
 	}
 	layer, err := a.tlsLayer(reader)
 	if err != nil {

@@ -74,7 +74,7 @@ func (w *watch) push(d *dissector, e event) {
 		return
 	}
 	if w.log == nil {
-		w.log = make([]event, 0, 32) // enough for a login and a command
+		w.log = make([]event, 0, 16) // enough for most logins
 	}
 	w.log = append(w.log, e)
 	if len(w.log) == maxLog {
@@ -174,7 +174,7 @@ const (
 func (t *tally) add(d *dissector, e event) {
 	if len(t.head) < maxHead {
 		if t.head == nil {
-			t.head = make([]event, 0, 16)
+			t.head = make([]event, 0, 8)
 		}
 		t.head = append(t.head, e)
 	}
