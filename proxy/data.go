@@ -245,6 +245,10 @@ func (d *dataConn) carry(caller net.Conn) {
 	d.forget()
 	if d.control.listener.TLS == Require && !d.tls {
 		d.control.anomaly(codeTLSRequired, d.dir.Other(), "TLS is required, and the data connection would be without; refused")
+		// Not before it was said why on the control connection: a reset while
+		// the caller still connects would be all that it hears.
+		_ = caller.SetReadDeadline(time.Now().Add(s.cfg.Limits.Handshake))
+		_, _ = caller.Read(make([]byte, 1))
 		abort(caller)
 		return
 	}

@@ -192,7 +192,11 @@ func (d *dissector) credential(x *exchange, r *record.SMTPReply) {
 	if l.cancelled {
 		c.Worked, c.Reply = "no", strings.TrimSpace(fmt.Sprintf("cancelled by the client; %s", r.String()))
 	}
-	c.Stamp(stampOf(&x.rec.Header), d.client())
+	dir := d.client()
+	if x.rec.Dir == dir.Other().String() {
+		dir = dir.Other() // of an AUTH that was not seen there is the answer only
+	}
+	c.Stamp(stampOf(&x.rec.Header), dir)
 	d.env.Emit(c)
 }
 
