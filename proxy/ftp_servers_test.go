@@ -213,7 +213,7 @@ func TestFTPServers(t *testing.T) {
 			switch s.name + " " + name {
 			case "pure-ftpd curl CCC passive": // either waits for the other to end TLS
 				continue
-			case "proftpd lftp CCC": // the server may take the end of TLS for a command
+			case "proftpd lftp CCC", "pure-ftpd lftp CCC": // lftp's end of TLS may come as a command
 				continue
 			}
 			out := filepath.Join(dir, s.name+" "+name)
