@@ -1,8 +1,11 @@
 package proxy
 
 import (
+	"bufio"
+	"net"
 	"slices"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -37,5 +40,29 @@ func TestSSHCiphers(t *testing.T) {
 				t.Errorf("handshakes %+v, want the client's with %s both ways", hs, tt.want)
 			}
 		})
+	}
+}
+
+// TestSSHResetBeforeKeyExchange: a client that resets the connection while the
+// proxy waits for its KEXINIT has reset it.
+func TestSSHResetBeforeKeyExchange(t *testing.T) {
+	u := startUpstream(t, nil)
+	b := startSSH(t, u.addr, u.key.PublicKey(), nil)
+	c, err := net.Dial("tcp", b.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := c.Write([]byte("SSH-2.0-Short_1.0\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bufio.NewReader(c).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.(*net.TCPConn).SetLinger(0)
+	c.Close()
+	ses := of[*record.Session](b.stop())
+	if len(ses) == 0 || ses[0].End != record.EndReset || ses[0].EndedBy != "client" {
+		t.Errorf("%d sessions, the first ended as %q by %q, want it reset by the client", len(ses), ses[0].End, ses[0].EndedBy)
 	}
 }

@@ -186,6 +186,8 @@ func (s *sshRelay) clientFailed(err error) {
 		s.fail("proxy_ssh_client", dissect.ClientToServer, "no common algorithm with the client: "+none.Error())
 	case s.login.failure() != nil:
 		s.upstreamFailed(s.login.failure())
+	case s.client.reset.Load():
+		s.r.ended(record.EndReset, dissect.ClientToServer.String())
 	case errors.As(err, &auth), isClosed(err):
 		s.r.ended(record.EndClosed, dissect.ClientToServer.String())
 	case isTimeout(err):
