@@ -22,8 +22,9 @@ type Config struct {
 	Store Store
 	// Workers is how many goroutines decode and digest; 0 means as many as
 	// there are CPUs: with one less, a CPU would be idle while the carrier and
-	// whoever takes the results both wait for the same body. Below 0 the carrier's goroutine does
-	// all the work itself. It has no influence on results.
+	// whoever takes the results both wait for the same body. Below 0 the
+	// carrier's goroutine does all the work itself. It has no influence on
+	// results.
 	Workers int
 
 	Limits Limits
