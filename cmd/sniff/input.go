@@ -22,6 +22,7 @@ import (
 // analyse reads the captures and writes records and findings to sink, which
 // it closes. keep is how many bytes of each body the records keep.
 func (a *app) analyse(files []string, sink record.Sink, keep int, store content.Store) error {
+	useHugePages(files)
 	opts := capture.Options{Filter: a.filter, CheckChecksums: a.checkChecksums}
 	bar := a.progress()
 	opts.Progress = bar.update
