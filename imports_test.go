@@ -13,7 +13,8 @@ import (
 var allowed = map[string][]string{
 	"capture":             {"capture/*"},
 	"record":              {},
-	"content":             {"record"},
+	"content":             {"content/digest", "record"},
+	"content/digest":      {},
 	"diagnose":            {"record"},
 	"export":              {"capture", "content", "dissect", "record"},
 	"render":              {"record", "render/*"},

@@ -155,6 +155,8 @@ func (b *body) claim() bool {
 
 // run processes events until there are none.
 func (b *body) run() {
+	b.r.pools.desk.Enter()
+	defer b.r.pools.desk.Leave()
 	var spare []event
 	for {
 		b.mu.Lock()

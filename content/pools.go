@@ -4,9 +4,10 @@ import (
 	"bufio"
 	"crypto/md5"
 	"crypto/sha1"
-	"crypto/sha256"
 	"sync"
 	"sync/atomic"
+
+	"sniff/content/digest"
 )
 
 // A body begins with a small chunk, so that many short bodies can be open at
@@ -28,6 +29,8 @@ type pools struct {
 
 	leaves, base64s, readers, buffers sync.Pool
 	gzips, zlibs, flates, brs, zstds  sync.Pool
+
+	desk digest.Desk // where the workers digest
 }
 
 func (p *pools) init(config *Config) {
@@ -37,7 +40,7 @@ func (p *pools) init(config *Config) {
 	p.buffers.New = func() any { return new([32 << 10]byte) }
 	p.base64s.New = func() any { return new(base64Block) }
 	p.leaves.New = func() any {
-		l := &leaf{sha256: sha256.New()}
+		l := &leaf{sha256: p.desk.New()}
 		if config.SHA1 {
 			l.sha1 = sha1.New()
 		}

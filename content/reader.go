@@ -20,11 +20,11 @@ type Config struct {
 	URLs bool
 	// Store takes copies of what is read; nil for none.
 	Store Store
-	// Workers is how many goroutines decode and digest; 0 means as many as
-	// there are CPUs: with one less, a CPU would be idle while the carrier and
-	// whoever takes the results both wait for the same body. Below 0 the
-	// carrier's goroutine does all the work itself. It has no influence on
-	// results.
+	// Workers is how many goroutines decode and digest; 0 means one more than
+	// there are CPUs: while one waits to digest together with another, and the
+	// carrier and whoever takes the results both wait for the same body, no CPU
+	// is to be idle. Below 0 the carrier's goroutine does all the work itself.
+	// It has no influence on results.
 	Workers int
 
 	Limits Limits
@@ -114,7 +114,7 @@ func New(config Config) *Reader {
 	config.Limits = config.Limits.withDefaults()
 	n := config.Workers
 	if n == 0 {
-		n = runtime.GOMAXPROCS(0)
+		n = runtime.GOMAXPROCS(0) + 1
 	}
 	r := &Reader{
 		config: config,
