@@ -88,7 +88,7 @@ func startProcess(t *testing.T, addr string, name string, args ...string) {
 			t.Logf("%s: %.4000s", name, out.String())
 		}
 	})
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		c, err := net.Dial("tcp", addr)
 		if err == nil {
 			c.Close()
@@ -233,13 +233,13 @@ func TestFTPClients(t *testing.T) {
 		return []string{"lftp", "-c", "set net:timeout 10; set net:max-retries 1; set ssl:ca-file " + trust + "; " + settings + "; open -u ftp,x " + url + "; " + commands}
 	}
 	for name, cmd := range map[string][]string{
-		"curl passive":     {"curl", "-sS", "-m", "20", "-4", "-o", "OUT", url + "/big.bin"},
-		"curl active":      {"curl", "-sS", "-m", "20", "-4", "-P", "-", "-o", "OUT", url + "/big.bin"},
-		"curl PASV":        {"curl", "-sS", "-m", "20", "-4", "--disable-epsv", "-o", "OUT", url + "/big.bin"},
+		"curl passive":     {"curl", "-sS", "-m", "100", "-4", "-o", "OUT", url + "/big.bin"},
+		"curl active":      {"curl", "-sS", "-m", "100", "-4", "-P", "-", "-o", "OUT", url + "/big.bin"},
+		"curl PASV":        {"curl", "-sS", "-m", "100", "-4", "--disable-epsv", "-o", "OUT", url + "/big.bin"},
 		"curl resumed":     {"sh", "-c", "head -c 1000 WANT > OUT; curl -sS -m 20 -4 -C - -o OUT " + url + "/big.bin"},
-		"curl FTPS":        {"curl", "-sS", "-m", "20", "-4", "--ssl-reqd", "--cacert", trust, "-o", "OUT", url + "/big.bin"},
-		"curl FTPS 1.2":    {"curl", "-sS", "-m", "20", "-4", "--tls-max", "1.2", "--ssl-reqd", "--cacert", trust, "-o", "OUT", url + "/big.bin"},
-		"curl FTPS twice":  {"curl", "-sS", "-m", "20", "-4", "--ssl-reqd", "--cacert", trust, "-o", "OUT", url + "/big.bin", "-o", "OUT", url + "/big.bin"},
+		"curl FTPS":        {"curl", "-sS", "-m", "100", "-4", "--ssl-reqd", "--cacert", trust, "-o", "OUT", url + "/big.bin"},
+		"curl FTPS 1.2":    {"curl", "-sS", "-m", "100", "-4", "--tls-max", "1.2", "--ssl-reqd", "--cacert", trust, "-o", "OUT", url + "/big.bin"},
+		"curl FTPS twice":  {"curl", "-sS", "-m", "100", "-4", "--ssl-reqd", "--cacert", trust, "-o", "OUT", url + "/big.bin", "-o", "OUT", url + "/big.bin"},
 		"curl FTPS upload": {"sh", "-c", "curl -sS -m 20 -4 --ssl-reqd --cacert " + trust + " -T WANT " + url + "/incoming/c.bin && curl -sS -m 20 -4 -o OUT " + url + "/incoming/c.bin"},
 		"lftp":             lftp("set ftp:ssl-allow no", "get big.bin -o OUT"),
 		"lftp active":      lftp("set ftp:ssl-allow no; set ftp:passive-mode no", "get big.bin -o OUT"),

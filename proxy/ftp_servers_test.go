@@ -135,9 +135,9 @@ func together(tasks []func()) {
 	wg.Wait()
 }
 
-// command runs a client, for a minute at most.
+// command runs a client, for three minutes at most.
 func command(t *testing.T, name string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
 	return string(out), err
@@ -257,7 +257,7 @@ func ftpFetches(addr, trust string) map[string][]string {
 	_, port, _ := net.SplitHostPort(addr)
 	url := "ftp://localhost:" + port
 	curl := func(more string) []string {
-		return []string{"curl", "-sS", "-4", "-m", "50", "-u", ftpAccount + ":" + ftpPassword, "--cacert", trust, more,
+		return []string{"curl", "-sS", "-4", "-m", "150", "-u", ftpAccount + ":" + ftpPassword, "--cacert", trust, more,
 			"-o", "OUT", url + "/big.bin", "-o", "OUT", url + "/big.bin", "-o", "OUT", url + "/big.bin", "-o", "OUT", url + "/big.bin"}
 	}
 	lftp := func(settings string) []string {

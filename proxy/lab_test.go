@@ -73,7 +73,7 @@ func startLab(t *testing.T, cfg Config, upstream string) *lab {
 		srv.Shutdown(2 * time.Second)
 		_ = l.engine.Close()
 		bodies.Close()
-		for deadline := time.Now().Add(3 * time.Second); runtime.NumGoroutine() > before; time.Sleep(10 * time.Millisecond) {
+		for deadline := time.Now().Add(30 * time.Second); runtime.NumGoroutine() > before; time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				buf := make([]byte, 64<<10)
 				t.Errorf("goroutines left behind:\n%s", buf[:runtime.Stack(buf, true)])
@@ -107,7 +107,7 @@ func (l *lab) all() []record.Record {
 // wait returns the first record of type T for which ok holds, when it comes.
 func wait[T record.Record](l *lab, ok func(T) bool) T {
 	l.t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(2 * time.Millisecond) {
 		for _, r := range l.all() {
 			if x, is := r.(T); is && ok(x) {
 				return x
@@ -150,7 +150,7 @@ func (l *lab) dial() *net.TCPConn {
 		l.t.Fatal(err)
 	}
 	l.t.Cleanup(func() { c.Close() })
-	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
 	return c.(*net.TCPConn)
 }
 
@@ -175,7 +175,7 @@ func listen(t *testing.T, serve func(*net.TCPConn)) string {
 			go func() {
 				defer wg.Done()
 				defer c.Close()
-				_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+				_ = c.SetDeadline(time.Now().Add(time.Minute))
 				serve(c.(*net.TCPConn))
 			}()
 		}
@@ -320,7 +320,7 @@ func mailServer(cfg *tls.Config, heard func(line string, tls bool)) func(*net.TC
 // curl returns what curl fetched.
 func curl(t *testing.T, args ...string) string {
 	t.Helper()
-	out, err := exec.Command("curl", append([]string{"-sS", "-m", "20"}, args...)...).CombinedOutput()
+	out, err := exec.Command("curl", append([]string{"-sS", "-m", "100"}, args...)...).CombinedOutput()
 	if err != nil {
 		t.Errorf("curl %q: %v", args, err)
 	}

@@ -35,6 +35,7 @@ cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 tlsmgr unix - - n 1000? 1 tlsmgr
 rewrite unix - - n - - trivial-rewrite
+lmtp unix - - n - - lmtp
 bounce unix - - n - 0 bounce
 defer unix - - n - 0 bounce
 error unix - - n - - error
@@ -45,8 +46,8 @@ postlog unix-dgram n - n - 1 postlogd
 `
 
 // postfix runs one with its own configuration and queue, which delivers all
-// mail to one maildir.
-func postfix(t *testing.T, both string) mailHost {
+// mail to one maildir, unless more settings say otherwise.
+func postfix(t *testing.T, both string, more ...string) mailHost {
 	t.Helper()
 	const master = "/usr/lib/postfix/sbin/master"
 	if _, err := os.Stat(master); err != nil {
@@ -79,7 +80,7 @@ func postfix(t *testing.T, both string) mailHost {
 	folder("home", 0o700, true)
 	folder("conf", 0o755, false)
 	h := mailHost{name: "postfix", addr: freeAddr(t, "127.0.0.1"), secure: freeAddr(t, "127.0.0.1"), copies: func(n int) int { return n }}
-	conf := []string{
+	conf := append([]string{
 		"compatibility_level = 3.6", "queue_directory = " + dir + "/queue", "data_directory = " + dir + "/data",
 		"inet_interfaces = 127.0.0.1", "inet_protocols = ipv4", "myhostname = mail.test", "mydestination =", "mynetworks = 127.0.0.0/8",
 		"smtpd_recipient_restrictions = permit_mynetworks, reject", "alias_maps =", "local_recipient_maps =",
@@ -87,7 +88,7 @@ func postfix(t *testing.T, both string) mailHost {
 		"virtual_mailbox_domains = y.test", "virtual_mailbox_base = " + dir + "/home", "virtual_mailbox_maps = static:all/",
 		"virtual_mailbox_limit = 0", "virtual_uid_maps = static:" + account.Uid, "virtual_gid_maps = static:" + strconv.Itoa(gid),
 		"maillog_file = " + dir + "/log", "maillog_file_prefixes = /",
-	}
+	}, more...)
 	write(t, dir+"/conf/main.cf", []byte(strings.Join(conf, "\n")+"\n"))
 	write(t, dir+"/conf/master.cf", fmt.Appendf(nil, postfixServices, h.addr, h.secure))
 	startProcess(t, h.addr, master, "-c", dir+"/conf", "-d")
@@ -152,7 +153,7 @@ var ownFields = regexp.MustCompile(`(?mi)^(Received|Return-Path|Delivered-To|X-O
 func keptFiles(t *testing.T, n int, pattern, log string) []string {
 	t.Helper()
 	var names []string
-	for deadline := time.Now().Add(90 * time.Second); len(names) < n; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); len(names) < n; time.Sleep(20 * time.Millisecond) {
 		names, _ = filepath.Glob(pattern)
 		if time.Now().After(deadline) {
 			said, _ := os.ReadFile(log)
@@ -189,9 +190,9 @@ func TestMailServers(t *testing.T) {
 	trust := write(t, t.TempDir()+"/proxy.pem", authority.PEM())
 	// Lines that begin with dots, long lines, no end of the last line.
 	letter := write(t, t.TempDir()+"/letter", []byte("From: a@x.test\r\nTo: b@y.test\r\nSubject: letter\r\n\r\n.\r\n..\r\n.dot\r\n"+strings.Repeat("x", 900)+"\r\nend"))
-	for _, start := range []func(*testing.T, string) mailHost{postfix, exim} {
+	for _, start := range []func() mailHost{func() mailHost { return postfix(t, both) }, func() mailHost { return exim(t, both) }} {
 		func() {
-			h := start(t, both)
+			h := start()
 			l := startLab(t, Config{CA: authority, Roots: world.pool, Listeners: []Listener{
 				{Listen: "127.0.0.1:0", To: "localhost:" + portOf(h.addr)}, {Listen: "127.0.0.1:0", To: "localhost:" + portOf(h.secure)},
 			}}, "")
@@ -203,7 +204,7 @@ func TestMailServers(t *testing.T) {
 						"--tls-verify", "--tls-ca-path", ca, "--data", "@" + letter}, more...)
 				}
 				curl := func(url string, more ...string) []string {
-					return append([]string{"curl", "-sS", "-4", "-m", "50", "--cacert", ca, url + "/me.test", "--mail-from", "a@x.test", "--mail-rcpt", "b@y.test", "-T", letter}, more...)
+					return append([]string{"curl", "-sS", "-4", "-m", "150", "--cacert", ca, url + "/me.test", "--mail-from", "a@x.test", "--mail-rcpt", "b@y.test", "-T", letter}, more...)
 				}
 				smtplib := func(port, mode, version string) []string {
 					return []string{python(), "testdata/smtp_client.py", port, mode, version, ca}

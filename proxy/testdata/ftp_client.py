@@ -39,13 +39,13 @@ class Secure(ftplib.FTP_TLS):
 
 
 if secure == "plain":
-    f = ftplib.FTP(timeout=50)
+    f = ftplib.FTP(timeout=100)
     f.connect(host, int(port))
     f.login(user, password)
 else:
     ctx = ssl.create_default_context(cafile=cafile)
     ctx.maximum_version = ctx.minimum_version = getattr(ssl.TLSVersion, "TLSv" + version.replace(".", "_"))
-    f = Secure(context=ctx, timeout=50)
+    f = Secure(context=ctx, timeout=100)
     if secure == "implicit":
         f.implicit(host, int(port))
         print(ftplib.FTP.login(f, user, password))

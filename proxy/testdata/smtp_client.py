@@ -1,4 +1,4 @@
-"""Sends mail in several ways over one connection. usage: smtp_client.py PORT plain|starttls|implicit VERSION CAFILE"""
+"""Sends mail in several ways over one connection. usage: smtp_client.py PORT [lmtp-]plain|starttls|implicit VERSION CAFILE"""
 import smtplib, ssl, sys
 
 port, mode, version, cafile = sys.argv[1:5]
@@ -7,10 +7,18 @@ ctx = ssl.create_default_context(cafile=cafile)
 ctx.verify_flags |= ssl.VERIFY_X509_STRICT
 if version != "-":
     ctx.minimum_version = ctx.maximum_version = getattr(ssl.TLSVersion, "TLSv" + version.replace(".", "_"))
+lmtp = mode.startswith("lmtp-")
+mode = mode.removeprefix("lmtp-")
+
+
+class LMTPInTLS(smtplib.SMTP_SSL):
+    ehlo_msg = "lhlo"
+
+
 if mode == "implicit":
-    s = smtplib.SMTP_SSL("localhost", int(port), local_hostname="me.test", context=ctx, timeout=20)
+    s = (LMTPInTLS if lmtp else smtplib.SMTP_SSL)("localhost", int(port), local_hostname="me.test", context=ctx, timeout=100)
 else:
-    s = smtplib.SMTP("localhost", int(port), local_hostname="me.test", timeout=20)
+    s = (smtplib.LMTP if lmtp else smtplib.SMTP)("localhost", int(port), local_hostname="me.test", timeout=100)
 print(s.ehlo())
 if mode == "starttls":
     print(s.starttls(context=ctx))
@@ -18,4 +26,6 @@ if mode == "starttls":
 for i in range(3):
     body = "Subject: %d\r\n\r\n" % i + ".dots\r\n" * 10 + "x" * 70 + "\r\n" + ("line %d\r\n" % i) * 20000
     print(s.mail("a@x.test"), s.rcpt("b@y.test"), s.rcpt("c@y.test"), s.data(body))
+    if lmtp:  # each recipient has an answer of its own
+        print(s.getreply())
 print(s.docmd("BOGUS"), s.rset(), s.quit())

@@ -7,7 +7,7 @@ session = requests.Session()
 session.trust_env = False
 if len(sys.argv) > 2:
     session.verify = sys.argv[2]
-client = zeep.Client(sys.argv[1] + "/?wsdl", transport=zeep.Transport(session=session, timeout=50, operation_timeout=50))
+client = zeep.Client(sys.argv[1] + "/?wsdl", transport=zeep.Transport(session=session, timeout=100, operation_timeout=100))
 # spyne's contract names who asked for it first.
 client.service._binding_options["address"] = sys.argv[1] + "/"
 for item, count in [("tea", 2), ("naïve café 茶", 3), ("x" * 3000, 200)]:
