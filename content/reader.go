@@ -52,7 +52,7 @@ type Limits struct {
 	// URLs is how many URLs are listed for one body; default 1000.
 	URLs int
 	// Queued is how many bytes may wait for the workers, over all bodies;
-	// default 4 MiB. A carrier that writes faster waits.
+	// default 2 MiB. A carrier that writes faster waits.
 	Queued int
 }
 
@@ -67,7 +67,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.Head, 1<<20)
 	def(&l.Fields, 1000)
 	def(&l.URLs, 1000)
-	def(&l.Queued, 4<<20)
+	def(&l.Queued, 2<<20)
 	if l.Ratio <= 0 {
 		l.Ratio = 250
 	}
