@@ -21,9 +21,10 @@ func (st *stage) Conn() dissect.Conn {
 	}
 }
 
-func (st *stage) At(i int) record.Stamp {
+func (st *stage) At(i int) (at record.Stamp) {
 	if st.consuming {
-		return st.dirs[st.dir].stamp(i)
+		st.dirs[st.dir].stampTo(&at, i)
+		return at
 	}
 	return st.now
 }

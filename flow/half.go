@@ -51,7 +51,7 @@ const maxPooled = 64 << 10
 // take adds b, which came at the given time, behind the unread bytes. b is
 // borrowed until keep.
 func (h *half) take(b []byte, at record.Stamp) {
-	h.last = at
+	h.last.Time, h.last.Packet, h.last.Offset = at.Time, at.Packet, at.Offset // as in stampTo
 	h.mark(h.read+int64(len(h.unread)), at)
 	if len(h.unread) == 0 {
 		h.free()
@@ -148,15 +148,26 @@ func (h *half) mark(off int64, at record.Stamp) {
 }
 
 // stamp returns the stamp of unread byte i.
-func (h *half) stamp(i int) record.Stamp {
+func (h *half) stamp(i int) (at record.Stamp) {
+	h.stampTo(&at, i)
+	return at
+}
+
+// stampTo makes at the stamp of unread byte i. For every segment it is set
+// field by field: the processor cannot read a pair of words that it has just
+// written one by one before all it wrote earlier is in the cache, the bytes of
+// the segment that a dissector passed on for example.
+func (h *half) stampTo(at *record.Stamp, i int) {
 	off := h.read + int64(i)
 	m := h.marks[h.first:]
 	k := 0
 	if len(m) > 1 && m[1].off <= off {
 		k = sort.Search(len(m), func(k int) bool { return m[k].off > off }) - 1
 	}
+	at.Offset = off
 	if len(m) == 0 {
-		return record.Stamp{Time: h.last.Time, Packet: h.last.Packet, Offset: off}
+		at.Time, at.Packet = h.last.Time, h.last.Packet
+		return
 	}
-	return record.Stamp{Time: m[k].time, Packet: m[k].packet, Offset: off}
+	at.Time, at.Packet = m[k].time, m[k].packet
 }

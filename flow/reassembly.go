@@ -160,9 +160,9 @@ func (e *Engine) deliver(c *tcpConn, x int, p []byte, n uint32, t time.Time, pac
 	h.waited = 0
 	if len(p) > 0 {
 		h.trail = e.history.add(h.trail, h.next, packet, p)
-		at := h.stamp(t, packet)
+		off := h.off
 		h.advance(uint32(len(p)))
-		c.out.Data(c.dir(x), p, at)
+		c.out.Data(c.dir(x), p, record.Stamp{Time: t, Packet: packet, Offset: off})
 	}
 	if missing := n - uint32(len(p)); missing > 0 {
 		e.gap(c, x, missing, t, packet)

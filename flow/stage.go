@@ -401,7 +401,7 @@ func (st *stage) returned() {
 		st.s.fail(st, fmt.Sprint(v), panicPlace())
 	}
 	if st.consuming {
-		st.now = st.dirs[st.dir].stamp(0)
+		st.dirs[st.dir].stampTo(&st.now, 0)
 		st.consuming = false
 	}
 }
