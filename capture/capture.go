@@ -23,6 +23,9 @@ type Options struct {
 	// SnapLen is the most bytes taken of a packet in a live capture; default
 	// 262144.
 	SnapLen int
+	// Buffer is how many bytes of packets a live capture keeps until they are
+	// read; what comes when it is full is lost. Default 16 MiB.
+	Buffer int
 	// ReadAhead is the size of one of the blocks that are read ahead of the
 	// decoder; default 512 KiB. There are four of them for each open input.
 	ReadAhead int
@@ -202,18 +205,27 @@ type filterSet struct {
 
 func (f *filterSet) match(p *packet) (bool, error) {
 	if f.last == nil || f.lastLink != p.link {
-		prog, ok := f.programs[p.link]
-		if !ok {
-			var err error
-			if prog, err = f.expr.Compile(p.link); err != nil {
-				return false, err
-			}
-			if f.programs == nil {
-				f.programs = make(map[uint32]*filter.Program)
-			}
-			f.programs[p.link] = prog
+		prog, err := f.program(p.link)
+		if err != nil {
+			return false, err
 		}
 		f.last, f.lastLink = prog, p.link
 	}
 	return f.last.Match(p.data, p.wire), nil
+}
+
+// program returns the one for a link type.
+func (f *filterSet) program(link uint32) (*filter.Program, error) {
+	if prog, ok := f.programs[link]; ok {
+		return prog, nil
+	}
+	prog, err := f.expr.Compile(link)
+	if err != nil {
+		return nil, err
+	}
+	if f.programs == nil {
+		f.programs = make(map[uint32]*filter.Program)
+	}
+	f.programs[link] = prog
+	return prog, nil
 }

@@ -163,7 +163,7 @@ func (d *decoder) udp(b []byte, cut int, depth int) verdict {
 	}
 	src, dst := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
 	carried := udpTunnel(dst)
-	if carried == nil && (src == portTeredo) {
+	if carried == nil && (src == portTeredo || betweenTeredo(b)) {
 		carried = (*decoder).teredo
 	}
 	if carried == nil {

@@ -86,6 +86,7 @@ func TestFindsTCP(t *testing.T) {
 		{"Geneve", linkRaw, udp4(t, 5000, 6081, cat("\x02\x00\x65\x58", make([]byte, 12), eth))},
 		{"Teredo", linkRaw, udp4(t, 3544, 5000, v6)},
 		{"Teredo, indications", linkRaw, udp4(t, 5000, 3544, cat("\x00\x01\x00\x00", make([]byte, 9), make([]byte, 8), v6))},
+		{"Teredo, between client and relay", linkRaw, udp4(t, 3797, 32900, fromTeredo(v6))},
 		{"GRE in UDP", linkRaw, udp4(t, 5000, 4754, cat("\x00\x00\x08\x00", v4))},
 		{"IPv6 extensions", linkRaw, over6(t, 0, cat(43, 0, make([]byte, 6), 60, 0, make([]byte, 6), 6, 0, make([]byte, 6), v6[40:]))},
 		{"IPv6 atomic fragment", linkRaw, over6(t, 44, cat(6, 0, 0, 0, 0, 0, 0, 1, v6[40:]))},
@@ -113,6 +114,13 @@ func TestFindsTCP(t *testing.T) {
 			}
 		})
 	}
+}
+
+// fromTeredo gives an IPv6 packet the source address of a Teredo client.
+func fromTeredo(v6 []byte) []byte {
+	b := bytes.Clone(v6)
+	copy(b[8:], "\x20\x01\x00\x00")
+	return b
 }
 
 func decodeOne(t testing.TB, o bool, link uint32, packets ...[]byte) (s Segment, found int, stats Stats) {

@@ -1,190 +1,264 @@
 package capture
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 
-	"github.com/gopacket/gopacket/pcapgo"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"sniff/capture/filter"
 )
 
-// OpenLive reads the packets of a network interface as they come, in
-// promiscuous mode, until Close. Close may be called while Next waits; Next
-// then returns io.EOF.
+// OpenLive reads the packets of a network interface, or of all, as they come,
+// until Close. An interface is put into promiscuous mode. Close may be called
+// while Next waits; Next then returns io.EOF.
 func OpenLive(iface string, o Options) (*Reader, error) {
-	dev, err := net.InterfaceByName(iface)
-	if err != nil {
-		return nil, fmt.Errorf("capture: no interface %q; there are: %s", iface, strings.Join(interfaceNames(), ", "))
-	}
-	link, err := linkTypeOf(iface)
-	if err != nil {
-		return nil, err
-	}
-	if err := mayCapture(); err != nil {
-		return nil, err
-	}
 	sh := &shared{}
 	r, err := newReader(nil, sh, o)
 	if err != nil {
 		return nil, err
 	}
-	if r.filters != nil { // refuse now what this link type cannot do
-		if _, err := r.filters.match(&packet{link: link}); err != nil {
+	l := &live{name: iface, shared: sh, link: linkSLL2, cooked: true}
+	dev := &net.Interface{}
+	if iface != AnyInterface {
+		if dev, err = net.InterfaceByName(iface); err != nil {
+			return nil, fmt.Errorf("capture: no interface %q; there are: %s", iface, strings.Join(InterfaceNames(), ", "))
+		}
+		if l.link, err = linkTypeOf(iface); err != nil {
+			return nil, err
+		}
+		l.cooked = l.link == linkSLL2
+	}
+	var program *filter.Program
+	if r.filters != nil {
+		if program, err = r.filters.program(l.link); err != nil {
 			return nil, err
 		}
 	}
-	h, err := pcapgo.NewEthernetHandle(iface)
-	if err != nil {
-		return nil, fmt.Errorf("capture: %w", err)
-	}
-	l := &live{name: iface, handle: h, shared: sh, link: link}
-	if err := l.configure(dev, o); err != nil {
-		h.Close()
+	if err := l.open(dev, program, o); err != nil {
 		return nil, fmt.Errorf("capture: interface %s: %w", iface, err)
 	}
 	r.in = l
 	return r, nil
 }
 
-// mayCapture tries what the handle will do, to tell a missing privilege from
-// other errors.
-func mayCapture() error {
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
-	if err == nil {
-		return unix.Close(fd)
-	}
-	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
-		return fmt.Errorf("capture: no permission to capture: run with sudo, or give the program CAP_NET_RAW (setcap cap_net_raw+ep): %w", err)
-	}
-	return fmt.Errorf("capture: packet socket: %w", err)
-}
-
-func interfaceNames() []string {
-	all, err := net.Interfaces()
-	if err != nil || len(all) == 0 {
-		return []string{"none"}
-	}
-	var names []string
-	for _, i := range all {
-		names = append(names, i.Name)
-	}
-	return names
-}
-
-// linkTypeOf asks the kernel for the kind of hardware (if_arp.h), which
-// decides on the headers that a raw packet socket delivers.
+// linkTypeOf asks the kernel for the kind of hardware (if_arp.h). Of kinds
+// whose headers are not the same everywhere, the kernel is asked to take the
+// header off and say apart what the packet is: LINKTYPE_LINUX_SLL2.
 func linkTypeOf(iface string) (uint32, error) {
-	text, err := os.ReadFile("/sys/class/net/" + iface + "/type")
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return 0, fmt.Errorf("capture: interface %s: %w", iface, err)
 	}
-	kind, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil {
-		return 0, fmt.Errorf("capture: interface %s: unknown hardware type %q", iface, text)
+	defer unix.Close(fd)
+	request, err := unix.NewIfreq(iface)
+	if err == nil {
+		err = unix.IoctlIfreq(fd, unix.SIOCGIFHWADDR, request)
 	}
-	switch kind {
+	if err != nil {
+		return 0, fmt.Errorf("capture: interface %s: %w", iface, err)
+	}
+	switch request.Uint16() {
 	case unix.ARPHRD_ETHER, unix.ARPHRD_LOOPBACK:
 		return linkEthernet, nil
-	case unix.ARPHRD_PPP:
-		return linkPPP, nil
-	case unix.ARPHRD_NONE, unix.ARPHRD_RAWIP, unix.ARPHRD_TUNNEL, unix.ARPHRD_TUNNEL6, unix.ARPHRD_SIT, unix.ARPHRD_IPGRE:
+	case unix.ARPHRD_NONE, unix.ARPHRD_RAWIP:
 		return linkRaw, nil
 	}
-	return 0, fmt.Errorf("capture: interface %s: hardware type %d is not supported", iface, kind)
+	return linkSLL2, nil
 }
 
-// live is the packet source of an interface.
+// live is the packet source of one interface or all.
 type live struct {
 	name   string
-	handle *pcapgo.EthernetHandle
 	shared *shared
 	link   uint32
+	cooked bool // packets come without a link header
 	iface  int
-	tagged []byte // a frame whose VLAN tag was put back
+	snap   int
+	// names finds an interface of the capture by its index in the system.
+	names map[int32]int
+
+	mu     sync.Mutex // held by whoever uses the ring
+	ring   *ring      // nil when it was closed
+	closed atomic.Bool
+
+	frame  frame
+	packet []byte // a frame whose link header or VLAN tag was put back
 	seen   int
 	ended  bool
-	closed atomic.Bool
 }
 
-func (l *live) configure(dev *net.Interface, o Options) error {
-	snapLen := o.SnapLen
-	if snapLen <= 0 || snapLen > defaultSnapLen {
-		snapLen = defaultSnapLen
+func (l *live) open(dev *net.Interface, program *filter.Program, o Options) error {
+	l.snap = o.SnapLen
+	if l.snap <= 0 || l.snap > defaultSnapLen {
+		l.snap = defaultSnapLen
 	}
-	if err := l.handle.SetCaptureLength(snapLen); err != nil {
-		return err
+	kind := unix.SOCK_RAW
+	if l.cooked {
+		kind = unix.SOCK_DGRAM
 	}
-	l.iface = l.shared.addInterface(l.name, l.link, uint32(snapLen))
-	if dev.Flags&net.FlagLoopback == 0 {
-		return l.handle.SetPromiscuous(true)
+	size := o.Buffer
+	if size <= 0 {
+		size = defaultBuffer
 	}
-	// A packet socket sees every loopback packet twice, as it leaves and as
-	// it comes back.
-	once, err := bpf.Assemble([]bpf.Instruction{
-		bpf.LoadExtension{Num: bpf.ExtType},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.PACKET_OUTGOING, SkipTrue: 1},
-		bpf.RetConstant{Val: defaultSnapLen},
-		bpf.RetConstant{Val: 0},
-	})
+	ring, err := openRing(kind, size)
 	if err != nil {
 		return err
 	}
-	return l.handle.SetBPF(once)
+	if err := l.begin(ring, dev, program); err != nil {
+		ring.free()
+		return err
+	}
+	l.ring = ring
+	l.iface = l.shared.addInterface(l.name, l.link, uint32(l.snap))
+	return nil
+}
+
+// begin lets the kernel filter, and then receive, so that nothing comes in
+// between.
+func (l *live) begin(ring *ring, dev *net.Interface, program *filter.Program) error {
+	loopback := loopbackIndex()
+	for _, p := range []*filter.Program{program, nil} {
+		raw, err := bpf.Assemble(prefilter(p, l.cooked, loopback, l.snap))
+		if err != nil {
+			return err
+		}
+		// The kernel bounds the size of programs, and may refuse a filter for
+		// it: then it filters nothing, which is slower, and no less right.
+		if err = ring.attach(raw); err == nil {
+			break
+		}
+		if p == nil {
+			return fmt.Errorf("packet filter: %w", err)
+		}
+	}
+	promiscuous := dev.Index > 0 && dev.Flags&net.FlagLoopback == 0
+	return ring.bind(dev.Index, promiscuous)
+}
+
+func loopbackIndex() int {
+	all, err := net.Interfaces()
+	if err != nil {
+		return 0
+	}
+	for _, i := range all {
+		if i.Flags&net.FlagLoopback != 0 {
+			return i.Index
+		}
+	}
+	return 0
 }
 
 // dropsEvery is how many packets pass between questions for lost ones.
 const dropsEvery = 4096
 
 func (l *live) next(p *packet) error {
-	if l.ended {
-		return io.EOF
-	}
-	b, ci, err := l.handle.ZeroCopyReadPacketData()
-	if err != nil {
-		l.ended = true
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for !l.ended {
 		if l.closed.Load() {
-			return io.EOF
+			l.ended = true
+			l.countDrops()
+			break
 		}
-		return &Damage{File: l.name, Err: err}
-	}
-	if l.seen++; l.seen%dropsEvery == 0 {
-		l.countDrops()
-	}
-	p.data = b
-	p.wire = max(ci.Length, len(b))
-	// The kernel takes the outer VLAN tag off and tells it apart.
-	if len(ci.AncillaryData) > 0 && len(b) >= 12 && l.link == linkEthernet {
-		if id, ok := ci.AncillaryData[0].(int); ok {
-			l.tagged = append(l.tagged[:0], b[:12]...)
-			l.tagged = append(l.tagged, etherVLAN>>8, etherVLAN&0xff, byte(id>>8), byte(id))
-			l.tagged = append(l.tagged, b[12:]...)
-			p.data = l.tagged
-			p.wire += 4
+		if l.ring.take(&l.frame) {
+			if l.seen++; l.seen%dropsEvery == 0 {
+				l.countDrops()
+			}
+			l.deliver(p)
+			return nil
+		}
+		if err := l.ring.wait(); err != nil {
+			l.ended = true
+			if errors.Is(err, unix.ENETDOWN) {
+				err = errors.New("the interface went down")
+			}
+			return &Damage{File: l.name, Err: err}
 		}
 	}
-	p.ns = ci.Timestamp.UnixNano()
+	return io.EOF
+}
+
+// deliver makes the packet of the frame.
+func (l *live) deliver(p *packet) {
+	f := &l.frame
+	p.data = f.data
+	p.wire = max(f.wire, len(f.data))
+	p.ns = f.ns
 	p.link = l.link
 	p.iface = l.iface
-	return nil
+	switch {
+	case l.cooked:
+		l.packet = appendSLL2(l.packet[:0], &f.from)
+		l.packet = append(l.packet, f.data...)
+		p.data = l.packet
+		p.wire += sll2Size
+		if l.name == AnyInterface {
+			p.iface = l.interfaceOf(f.from.Ifindex)
+		}
+	case f.tpid != 0 && l.link == linkEthernet && len(f.data) >= 12:
+		l.packet = append(l.packet[:0], f.data[:12]...)
+		l.packet = binary.BigEndian.AppendUint16(l.packet, f.tpid)
+		l.packet = binary.BigEndian.AppendUint16(l.packet, f.tag)
+		l.packet = append(l.packet, f.data[12:]...)
+		p.data = l.packet
+		p.wire += 4
+	}
+}
+
+// appendSLL2 writes what the kernel says of a packet as the header of
+// LINKTYPE_LINUX_SLL2.
+func appendSLL2(b []byte, from *unix.RawSockaddrLinklayer) []byte {
+	b = binary.NativeEndian.AppendUint16(b, from.Protocol) // in network order already
+	b = append(b, 0, 0)
+	b = binary.BigEndian.AppendUint32(b, uint32(from.Ifindex))
+	b = binary.BigEndian.AppendUint16(b, from.Hatype)
+	b = append(b, from.Pkttype, from.Halen)
+	return append(b, from.Addr[:]...)
+}
+
+// interfaceOf returns which of the capture's interfaces has an index in the
+// system.
+func (l *live) interfaceOf(index int32) int {
+	if i, ok := l.names[index]; ok {
+		return i
+	}
+	name := strconv.Itoa(int(index))
+	if dev, err := net.InterfaceByIndex(int(index)); err == nil {
+		name = dev.Name
+	}
+	if l.names == nil {
+		l.names = make(map[int32]int)
+	}
+	i := l.shared.addInterface(name, l.link, uint32(l.snap))
+	l.names[index] = i
+	return i
 }
 
 // countDrops adds the packets that the kernel had no room for.
 func (l *live) countDrops() {
-	if st, err := l.handle.Stats(); err == nil {
-		l.shared.interfaces[l.iface].Dropped += uint64(st.Drops)
+	if l.ring == nil {
+		return
 	}
+	l.shared.interfaces[l.iface].Dropped += l.ring.drops()
 }
 
 func (l *live) close() error {
 	if l.closed.Swap(true) {
 		return nil
 	}
-	return l.handle.Close()
+	l.ring.interrupt()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ring.free()
+	l.ring = nil
+	return nil
 }

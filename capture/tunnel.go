@@ -201,6 +201,24 @@ func (d *decoder) geneve(b []byte, cut int, depth int) verdict {
 	return d.etherType(binary.BigEndian.Uint16(b[2:]), b[n:], cut, depth)
 }
 
+// teredoPrefix begins the addresses of Teredo clients (RFC 4380, section 2.6).
+const teredoPrefix = 0x20010000
+
+// betweenTeredo reports whether a UDP packet goes between a Teredo client and
+// a relay or another client. Then neither port says so, only what it carries:
+// exactly one IPv6 packet, from or to the address of a Teredo client.
+func betweenTeredo(b []byte) bool {
+	const ipv6Header = 40
+	if len(b) < udpHeader+ipv6Header || b[udpHeader]>>4 != 6 {
+		return false
+	}
+	inner := b[udpHeader:]
+	if int(binary.BigEndian.Uint16(inner[4:]))+ipv6Header+udpHeader != int(binary.BigEndian.Uint16(b[4:])) {
+		return false
+	}
+	return binary.BigEndian.Uint32(inner[8:]) == teredoPrefix || binary.BigEndian.Uint32(inner[24:]) == teredoPrefix
+}
+
 // teredo reads IPv6 behind authentication and origin indications (RFC 4380,
 // section 5.1.1).
 func (d *decoder) teredo(b []byte, cut int, depth int) verdict {

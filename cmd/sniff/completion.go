@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sniff/capture"
 	"sniff/diagnose"
 	"sniff/query"
 	"sniff/record"
@@ -46,6 +47,9 @@ func (a *app) complete(root *cobra.Command) {
 		"fields":  lists(a.chosenFields),
 		"sort":    lists(a.chosenFields),
 		"session": a.sessions,
+	}
+	values["interface"] = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return capture.InterfaceNames(), cobra.ShellCompDirectiveNoFileComp
 	}
 	special := map[string]completion{
 		"creds --fail-on":    words("clear", "info", "notice", "warning", "error", "critical"),

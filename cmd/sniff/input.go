@@ -84,9 +84,7 @@ func (a *app) analyseFrom(reader *capture.Reader, sink record.Sink, keep int, st
 	if err := errors.Join(engine.Close(), watcher.Close()); err != nil {
 		return fmt.Errorf("writing records: %w", err)
 	}
-	if a.verbose {
-		a.skipped(reader.Stats())
-	}
+	a.leftOut(reader.Stats())
 	return readErr
 }
 
@@ -137,13 +135,6 @@ func (a *app) open(files []string, opts capture.Options) (*capture.Reader, error
 		return nil, inputError{err}
 	}
 	return nil, usageError{err}
-}
-
-// skipped says what was left out, for --verbose.
-func (a *app) skipped(s capture.Stats) {
-	k := s.Skipped
-	fmt.Fprintf(a.stderr, "sniff: %d packets, %d TCP segments; not TCP %d, filtered %d, undecodable %d, headers cut %d, unknown link type %d, fragments incomplete %d, bad checksums %d\n",
-		s.Packets, s.Segments, k.NotTCP, k.Filtered, k.Undecodable, k.CutHeaders, k.UnknownLink, k.Incomplete, k.BadChecksum)
 }
 
 // bar shows progress on a terminal for work that takes over a second.

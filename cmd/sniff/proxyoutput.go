@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -70,12 +69,6 @@ func (w proxyWrite) store() (content.Store, func() error, error) {
 	return d, d.Close, nil
 }
 
-// byteUnits are those of sizes, decimal as everywhere.
-var byteUnits = []struct {
-	name string
-	size int64
-}{{"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"KB", 1e3}, {"B", 1}}
-
 // parseRotation reads a size such as 100MB or a time such as 1h; "" is none.
 func parseRotation(s string) (r render.Rotation, err error) {
 	if s == "" {
@@ -84,13 +77,8 @@ func parseRotation(s string) (r render.Rotation, err error) {
 	if d, err := time.ParseDuration(s); err == nil && d >= time.Second {
 		return render.Rotation{Every: d}, nil
 	}
-	for _, u := range byteUnits {
-		if number, ok := strings.CutSuffix(strings.ToUpper(s), u.name); ok {
-			if n, err := strconv.ParseFloat(strings.TrimSpace(number), 64); err == nil && n*float64(u.size) >= 1e4 && n*float64(u.size) < 1e18 {
-				return render.Rotation{Size: int64(n * float64(u.size))}, nil
-			}
-			break
-		}
+	if n, ok := parseSize(s); ok && n >= 1e4 {
+		return render.Rotation{Size: n}, nil
 	}
 	return r, usageError{hinted{fmt.Errorf("--rotate %s is neither a size nor a time", s), "write it like 100MB (10KB at least) or 1h (1s at least)"}}
 }
