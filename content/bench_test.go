@@ -17,8 +17,8 @@ func segments(b Body, data []byte) {
 	}
 }
 
-// binary is data that does not compress.
-func binary(n int) []byte {
+// random is data that does not compress.
+func random(n int) []byte {
 	rng := rand.NewChaCha8([32]byte{1})
 	b := make([]byte, n)
 	rng.Read(b)
@@ -48,13 +48,13 @@ Content-Transfer-Encoding: base64
 Content-Disposition: attachment; filename="data.bin"
 
 `))
-	b.WriteString(mimeLines(binary(n / 78 * 57)))
+	b.WriteString(mimeLines(random(n / 78 * 57)))
 	b.WriteString("--=_boundary--\r\n")
 	return []byte(b.String())
 }
 
 func BenchmarkFile(b *testing.B) {
-	data := binary(64 << 20)
+	data := random(64 << 20)
 	for _, workers := range []int{0, -1} {
 		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
 			r := New(Config{Workers: workers})
@@ -120,7 +120,7 @@ func BenchmarkSmallBody(b *testing.B) {
 }
 
 func BenchmarkBase64(b *testing.B) {
-	src := []byte(strings.ReplaceAll(mimeLines(binary(6<<10)), "\r\n", ""))[:8<<10]
+	src := []byte(strings.ReplaceAll(mimeLines(random(6<<10)), "\r\n", ""))[:8<<10]
 	dst := make([]byte, 6<<10)
 	b.SetBytes(int64(len(src)))
 	for b.Loop() {

@@ -2,6 +2,7 @@ package content
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strings"
 	"unicode/utf8"
 )
@@ -230,10 +231,8 @@ func isJSON(t []byte) bool {
 // looksText reports whether b has no control characters that texts lack. A
 // text may be of any charset.
 func looksText(b []byte) bool {
-	for _, c := range b {
-		if control[c] {
-			return false
-		}
+	if hasControl(b) {
+		return false
 	}
 	if len(b) >= 256 {
 		return true
@@ -257,6 +256,30 @@ func looksText(b []byte) bool {
 		return c1 <= high/8
 	}
 	return true
+}
+
+// hasControl reports whether b has a control character that texts lack. Eight
+// bytes at a time are seldom worth a closer look.
+func hasControl(b []byte) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for len(b) >= 8 {
+		w := binary.LittleEndian.Uint64(b)
+		del := w ^ 0x7f*ones
+		if ((w-0x20*ones)&^w|(del-ones)&^del)&highs != 0 && anyControl(b[:8]) {
+			return true
+		}
+		b = b[8:]
+	}
+	return anyControl(b)
+}
+
+func anyControl(b []byte) bool {
+	for _, c := range b {
+		if control[c] {
+			return true
+		}
+	}
+	return false
 }
 
 // control marks the control characters that texts lack.
