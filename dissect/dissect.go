@@ -290,9 +290,9 @@ type Protocol struct {
 // stream of its connection into another stream.
 type LayerEnv interface {
 	Env
-	// Plain delivers bytes of the inner stream. at is the stamp of the bytes
-	// that carried them.
-	Plain(dir Dir, b []byte)
+	// Plain delivers bytes of the inner stream. at is the stamp of the record
+	// that carried them; its offset is 0 if none did.
+	Plain(dir Dir, b []byte, at record.Stamp)
 	PlainGap(dir Dir, n int64)
 	PlainEOF(dir Dir)
 	// Opaque says that the inner stream cannot be read (no keys). n inner

@@ -86,7 +86,7 @@ func playScript(t *testing.T, conn Conn, script []event, rnd *rand.Rand) string 
 	var out strings.Builder
 	for _, r := range b.records {
 		h := r.Head()
-		fmt.Fprintf(&out, "%s %s %d %v %s\n", h.Protocol, h.Dir, h.Offset, h.Time.Sub(t0), r.Summary())
+		fmt.Fprintf(&out, "%s %s %d %d %v %s\n", h.Protocol, h.Dir, h.Offset, h.StreamOffset, h.Time.Sub(t0), r.Summary())
 	}
 	fmt.Fprintf(&out, "%v %v %q %v %+v %+v", rec.OpaqueFrom, rec.Layers, rec.TLS, rec.Proxied, rec.ClientSide, rec.ServerSide)
 	return out.String()

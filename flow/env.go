@@ -87,22 +87,41 @@ func (st *stage) Open(protocol, label string) dissect.Stream {
 
 func (st *stage) TLS() *record.TLSHandshake { return st.tls }
 
-func (st *stage) Plain(dir dissect.Dir, b []byte) {
+func (st *stage) Plain(dir dissect.Dir, b []byte, at record.Stamp) {
 	if st.inner != nil && len(b) > 0 {
 		st.s.rec.tls = tlsRead
-		st.inner.data(dir, b, st.At(0))
+		st.inner.data(dir, b, carried(at))
 	}
+}
+
+// carried is the stamp of plaintext that came out of the record at the given
+// place: of TLS inside of TLS it is the outer record that names the stream's.
+func carried(at record.Stamp) record.Stamp {
+	if at.Carrier == 0 {
+		at.Carrier = at.Offset
+	}
+	return at
+}
+
+// carrier is where a layer stands in dir while it says something of the
+// plaintext.
+func (st *stage) carrier(dir dissect.Dir) record.Stamp {
+	at := st.At(0)
+	if dir != st.dir { // the other side's words tell it
+		at.Offset = st.dirs[dir].read
+	}
+	return carried(at)
 }
 
 func (st *stage) PlainGap(dir dissect.Dir, n int64) {
 	if st.inner != nil {
-		st.inner.gap(dir, n, st.At(0))
+		st.inner.gap(dir, n, st.carrier(dir))
 	}
 }
 
 func (st *stage) PlainEOF(dir dissect.Dir) {
 	if st.inner != nil {
-		st.inner.eof(dir, st.At(0))
+		st.inner.eof(dir, st.carrier(dir))
 	}
 }
 
@@ -113,7 +132,7 @@ func (st *stage) Opaque(dir dissect.Dir, n int64) {
 	if st.s.rec.tls == "" {
 		st.s.rec.tls = tlsOpaque
 	}
-	st.inner.cannotRead(dir, n, st.At(0))
+	st.inner.cannotRead(dir, n, st.carrier(dir))
 }
 
 func (st *stage) Established(hs *record.TLSHandshake) {

@@ -32,11 +32,12 @@ type half struct {
 	gated      bool  // waits for its first TLS record, see upgrade.go
 }
 
-// mark says when the bytes from off on came.
+// mark says when the bytes from off on came, and in which TLS record.
 type mark struct {
-	off    int64
-	time   time.Time
-	packet uint64
+	off     int64
+	time    time.Time
+	packet  uint64
+	carrier int64
 }
 
 // buffer owns unread bytes between two events. It begins small: there may be as
@@ -51,7 +52,7 @@ const maxPooled = 64 << 10
 // take adds b, which came at the given time, behind the unread bytes. b is
 // borrowed until keep.
 func (h *half) take(b []byte, at record.Stamp) {
-	h.last.Time, h.last.Packet, h.last.Offset = at.Time, at.Packet, at.Offset // as in stampTo
+	h.last.Time, h.last.Packet, h.last.Offset, h.last.Carrier = at.Time, at.Packet, at.Offset, at.Carrier // as in stampTo
 	h.mark(h.read+int64(len(h.unread)), at)
 	if len(h.unread) == 0 {
 		h.free()
@@ -136,7 +137,7 @@ func (h *half) mark(off int64, at record.Stamp) {
 	}
 	if n := len(h.marks); n > 0 {
 		l := &h.marks[n-1]
-		if l.packet == at.Packet && l.time.Equal(at.Time) || n-h.first >= maxMarks {
+		if l.packet == at.Packet && l.carrier == at.Carrier && l.time.Equal(at.Time) || n-h.first >= maxMarks {
 			return
 		}
 		if h.first > n/2 {
@@ -144,7 +145,7 @@ func (h *half) mark(off int64, at record.Stamp) {
 			h.first = 0
 		}
 	}
-	h.marks = append(h.marks, mark{off, at.Time, at.Packet})
+	h.marks = append(h.marks, mark{off, at.Time, at.Packet, at.Carrier})
 }
 
 // stamp returns the stamp of unread byte i.
@@ -166,8 +167,8 @@ func (h *half) stampTo(at *record.Stamp, i int) {
 	}
 	at.Offset = off
 	if len(m) == 0 {
-		at.Time, at.Packet = h.last.Time, h.last.Packet
+		at.Time, at.Packet, at.Carrier = h.last.Time, h.last.Packet, h.last.Carrier
 		return
 	}
-	at.Time, at.Packet = m[k].time, m[k].packet
+	at.Time, at.Packet, at.Carrier = m[k].time, m[k].packet, m[k].carrier
 }

@@ -141,7 +141,7 @@ func (st *stage) gap(dir dissect.Dir, n int64, at record.Stamp) {
 		return
 	}
 	if !h.opaque {
-		st.now = record.Stamp{Time: at.Time, Packet: at.Packet, Offset: from}
+		st.now = record.Stamp{Time: at.Time, Packet: at.Packet, Offset: from, Carrier: at.Carrier}
 		st.call(dir, func() { st.dissector.Gap(dir, n) })
 	}
 	st.letGo(dir.Other())
@@ -186,7 +186,7 @@ func (st *stage) eof(dir dissect.Dir, at record.Stamp) {
 	if st.mode != reading || st.s.broken {
 		return
 	}
-	st.now = record.Stamp{Time: at.Time, Packet: at.Packet, Offset: h.end()}
+	st.now = record.Stamp{Time: at.Time, Packet: at.Packet, Offset: h.end(), Carrier: at.Carrier}
 	st.call(dir, func() { st.dissector.EOF(dir) })
 	st.letGo(dir.Other())
 }
@@ -349,7 +349,7 @@ func (st *stage) handoff() {
 	for _, dir := range []dissect.Dir{dissect.ClientToServer, dissect.ServerToClient} {
 		h := &st.dirs[dir]
 		h.held = false
-		st.now = record.Stamp{Time: at.Time, Packet: at.Packet, Offset: h.end()}
+		st.now = record.Stamp{Time: at.Time, Packet: at.Packet, Offset: h.end(), Carrier: at.Carrier}
 		if !h.ended {
 			st.call(dir, func() { st.dissector.EOF(dir) })
 		}

@@ -121,7 +121,7 @@ func newXorTLS(env dissect.LayerEnv) dissect.Layer { return &xorTLS{env: env} }
 
 func (l *xorTLS) Consume(dir dissect.Dir, b []byte) (int, dissect.Action, error) {
 	if l.shut[dir] {
-		l.env.Plain(dir, b)
+		l.env.Plain(dir, b, record.Stamp{Time: l.env.At(0).Time, Packet: l.env.At(0).Packet})
 		return len(b), dissect.Continue, nil
 	}
 	if len(b) < 5 {
@@ -144,7 +144,7 @@ func (l *xorTLS) Consume(dir dissect.Dir, b []byte) (int, dissect.Action, error)
 			l.env.PlainEOF(dir)
 		}
 	case 0x17:
-		l.env.Plain(dir, turn(b[5:n]))
+		l.env.Plain(dir, turn(b[5:n]), l.env.At(0))
 	}
 	return n, dissect.Continue, nil
 }

@@ -125,7 +125,7 @@ func (st *stage) cannotRead(dir dissect.Dir, n int64, at record.Stamp) {
 		st.conclude()
 	}
 	if b, ok := st.dissector.(dissect.Blinded); ok && n > 0 && !st.s.broken {
-		st.now = record.Stamp{Time: at.Time, Packet: at.Packet, Offset: h.read}
+		st.now = record.Stamp{Time: at.Time, Packet: at.Packet, Offset: h.read, Carrier: at.Carrier}
 		st.call(dir, func() { b.Opaque(dir, n) })
 	}
 	if n > 0 {

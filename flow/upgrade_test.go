@@ -23,6 +23,12 @@ func TestUpgradeReadsWhatTheLayerDecrypts(t *testing.T) {
 		if off := b.records[2].Head().Offset; off != 5 {
 			t.Errorf("the plaintext begins at %d, want 5 as if it stood in the clear", off)
 		}
+		// "one" begins in the first record behind the hello, "two" ends in the second.
+		for i, want := range []int{0, 0, 5 + len(clientHello), 5 + len(clientHello), 8 + len(serverHello)} {
+			if got := b.records[i].Head().StreamOffset; got != int64(want) {
+				t.Errorf("chunks of %d: %s came in the record at %d, want %d", chunk, b.records[i].Summary(), got, want)
+			}
+		}
 		rec := b.close()
 		if rec.TLS != "read" || strings.Join(rec.Layers, " ") != "tls" || rec.OpaqueFrom != nil {
 			t.Errorf("session: TLS %q, layers %v, opaque from %v", rec.TLS, rec.Layers, rec.OpaqueFrom)

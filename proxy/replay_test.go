@@ -104,9 +104,9 @@ func comparable(t *testing.T, records []record.Record) []string {
 	return out
 }
 
-// timing are the fields that tell times and packets.
+// timing are the fields that tell times, packets and places in TLS.
 var timing = []string{
-	"time", "session", "number", "packet", "parent", "community_id", "control", "started", "ended",
+	"time", "session", "number", "packet", "stream_offset", "parent", "community_id", "control", "started", "ended",
 	"latency", "duration", "wait", "idle", "times", "waiting", "thinking", "transfer_time", "rate", "throughput", "phases", "token", "packets",
 	"tls", "tls_version", "tls_cipher", "secure", "exposure", "exposed", "answered", "answered_at", "first_byte", "last_byte",
 }

@@ -54,18 +54,19 @@ type Record interface {
 // Header stands at the front of every record. Dissectors set Time, Dir,
 // Offset and Packet by Stamp; the session fills in the rest on emission.
 type Header struct {
-	RecordKind  Kind           `json:"kind" doc:"kind of record"`
-	Time        time.Time      `json:"time" doc:"when it began: capture time of the first byte, UTC"`
-	Session     string         `json:"session" doc:"stable id of the session: the same capture gives the same id"`
-	Number      uint64         `json:"number,omitempty" doc:"number of the session in this input, from 1 in order of first packet"`
-	CommunityID string         `json:"community_id,omitempty" doc:"Community ID 1.0 of the connection, seed 0"`
-	Client      netip.AddrPort `json:"client" doc:"address and port of the side that opened the connection"`
-	Server      netip.AddrPort `json:"server" doc:"address and port of the side that was called"`
-	Protocol    string         `json:"protocol,omitempty" doc:"protocol recognised by content, such as smtp, ftp, ftp-data, ssh, http"`
-	Substream   string         `json:"substream,omitempty" doc:"stream inside the session that the record comes from: client and upstream (the two SSH connections of a proxy that terminates it), channel 0 (an SSH channel); offsets count in it"`
-	Dir         string         `json:"dir,omitempty" doc:"who sent the bytes that this record begins with: client or server"`
-	Offset      int64          `json:"offset" doc:"offset of that byte in its direction of the stream, from 0"`
-	Packet      uint64         `json:"packet,omitempty" doc:"number of the packet that carried it, from 1 over all inputs; 0 in the proxy"`
+	RecordKind   Kind           `json:"kind" doc:"kind of record"`
+	Time         time.Time      `json:"time" doc:"when it began: capture time of the first byte, UTC"`
+	Session      string         `json:"session" doc:"stable id of the session: the same capture gives the same id"`
+	Number       uint64         `json:"number,omitempty" doc:"number of the session in this input, from 1 in order of first packet"`
+	CommunityID  string         `json:"community_id,omitempty" doc:"Community ID 1.0 of the connection, seed 0"`
+	Client       netip.AddrPort `json:"client" doc:"address and port of the side that opened the connection"`
+	Server       netip.AddrPort `json:"server" doc:"address and port of the side that was called"`
+	Protocol     string         `json:"protocol,omitempty" doc:"protocol recognised by content, such as smtp, ftp, ftp-data, ssh, http"`
+	Substream    string         `json:"substream,omitempty" doc:"stream inside the session that the record comes from: client and upstream (the two SSH connections of a proxy that terminates it), channel 0 (an SSH channel); offsets count in it"`
+	Dir          string         `json:"dir,omitempty" doc:"who sent the bytes that this record begins with: client or server"`
+	Offset       int64          `json:"offset" doc:"offset of that byte in its direction of the stream, from 0"`
+	StreamOffset int64          `json:"stream_offset,omitempty" doc:"where that byte came out of TLS, so that offset counts in the plaintext: offset in the connection's own stream of the TLS record that carried it"`
+	Packet       uint64         `json:"packet,omitempty" doc:"number of the packet that carried it, from 1 over all inputs; 0 in the proxy"`
 }
 
 // Head returns the header itself, so that embedding it makes a Record's Head.
@@ -73,7 +74,7 @@ func (h *Header) Head() *Header { return h }
 
 // Stamp sets the place and time of the record's first byte.
 func (h *Header) Stamp(s Stamp, d Dir) {
-	h.Time, h.Offset, h.Packet, h.Dir = s.Time, s.Offset, s.Packet, d.String()
+	h.Time, h.Offset, h.StreamOffset, h.Packet, h.Dir = s.Time, s.Offset, s.Carrier, s.Packet, d.String()
 }
 
 // Stamp is the place and time of one byte in a stream.
@@ -81,6 +82,9 @@ type Stamp struct {
 	Time   time.Time
 	Packet uint64
 	Offset int64
+	// Carrier, of a byte that came out of TLS, is the offset of the record that
+	// carried it, in the connection's own stream; else 0.
+	Carrier int64
 }
 
 // Dir is a direction of a session. It indexes arrays of two.

@@ -231,7 +231,7 @@ func (s *session) emitCredential(x *exchange) {
 		Exposure:  record.ExposureClear,
 		Worked:    "unknown",
 	}
-	c.Header = record.Header{Time: x.rec.Time, Dir: x.rec.Dir, Offset: x.rec.Offset, Packet: x.rec.Packet}
+	c.Header = record.Header{Time: x.rec.Time, Dir: x.rec.Dir, Offset: x.rec.Offset, StreamOffset: x.rec.StreamOffset, Packet: x.rec.Packet}
 	if x.rec.Command == "PASS" {
 		c.Secret = s.env.Secret(record.Lossless(x.arg))
 	}

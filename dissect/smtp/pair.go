@@ -352,7 +352,7 @@ func (d *dissector) unanswered(x *exchange, why string) {
 }
 
 func stampOf(h *record.Header) record.Stamp {
-	return record.Stamp{Time: h.Time, Packet: h.Packet, Offset: h.Offset}
+	return record.Stamp{Time: h.Time, Packet: h.Packet, Offset: h.Offset, Carrier: h.StreamOffset}
 }
 
 func stampOfReply(r *record.SMTPReply) record.Stamp {

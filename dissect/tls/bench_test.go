@@ -24,7 +24,7 @@ func (*mute) Body(content.Info) content.Body                      { return nil }
 func (*mute) Expect(dissect.Expectation) dissect.Expected         { return nil }
 func (*mute) Open(string, string) dissect.Stream                  { return nil }
 func (*mute) TLS() *record.TLSHandshake                           { return nil }
-func (m *mute) Plain(_ dissect.Dir, b []byte)                     { m.plain += int64(len(b)) }
+func (m *mute) Plain(_ dissect.Dir, b []byte, _ record.Stamp)     { m.plain += int64(len(b)) }
 func (*mute) PlainGap(dissect.Dir, int64)                         {}
 func (*mute) PlainEOF(dissect.Dir)                                {}
 func (m *mute) Opaque(_ dissect.Dir, n int64)                     { m.opaque += n }

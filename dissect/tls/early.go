@@ -61,8 +61,11 @@ func (l *layer) openEarly(dir dissect.Dir, typ uint8, version uint16, payload []
 func (h *handshake) earlyData(b []byte) {
 	switch h.earlyState {
 	case earlyTaken:
-		h.l.env.Plain(dissect.ClientToServer, b)
+		h.l.env.Plain(dissect.ClientToServer, b, h.l.env.At(0))
 	case earlyUnknown:
+		if len(h.early) == 0 {
+			h.earlyAt = h.l.env.At(0)
+		}
 		if len(h.early)+len(b) <= maxEarly {
 			h.early = append(h.early, b...)
 		} else {
@@ -86,7 +89,7 @@ func (h *handshake) settleEarly(taken bool) {
 		if s.opener == nil {
 			h.l.env.PlainGap(dissect.ClientToServer, -1)
 		} else if len(h.early) > 0 {
-			h.l.env.Plain(dissect.ClientToServer, h.early)
+			h.l.env.Plain(dissect.ClientToServer, h.early, h.earlyAt)
 		}
 	}
 	h.early = nil

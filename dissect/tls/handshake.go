@@ -44,6 +44,7 @@ type handshake struct {
 	finished   [2]bool
 
 	early      []byte
+	earlyAt    record.Stamp // of its first record
 	earlyState earlyState
 }
 

@@ -89,7 +89,7 @@ func (l *layer) content(dir dissect.Dir, typ uint8, b []byte, encrypted bool) {
 	case typeApplicationData:
 		s.stats.Plaintext += int64(len(b))
 		l.complete(l.version() != versionTLS13)
-		l.env.Plain(dir, b)
+		l.env.Plain(dir, b, l.env.At(0))
 	case typeHandshake:
 		l.handshakeBytes(dir, b)
 	case typeAlert:

@@ -48,18 +48,18 @@ func (w *watcher) Emit(r record.Record) {
 		w.end = r
 	}
 }
-func (*watcher) Defer(record.Record, func(func(record.Record))) {}
-func (w *watcher) Violation(v dissect.Violation)                { w.violations = append(w.violations, v) }
-func (*watcher) Secret(string) record.Secret                    { return record.Secret{} }
-func (*watcher) Body(content.Info) content.Body                 { return nil }
-func (*watcher) Expect(dissect.Expectation) dissect.Expected    { return nil }
-func (*watcher) Open(string, string) dissect.Stream             { return nil }
-func (*watcher) TLS() *record.TLSHandshake                      { return nil }
-func (w *watcher) Plain(dir dissect.Dir, b []byte)              { w.plain[dir].Write(b) }
-func (w *watcher) PlainGap(dir dissect.Dir, n int64)            { w.gaps[dir]++ }
-func (w *watcher) PlainEOF(dir dissect.Dir)                     { w.ended[dir] = true }
-func (w *watcher) Opaque(dir dissect.Dir, n int64)              { w.opaque[dir] += n }
-func (w *watcher) Established(*record.TLSHandshake)             {}
+func (*watcher) Defer(record.Record, func(func(record.Record)))    {}
+func (w *watcher) Violation(v dissect.Violation)                   { w.violations = append(w.violations, v) }
+func (*watcher) Secret(string) record.Secret                       { return record.Secret{} }
+func (*watcher) Body(content.Info) content.Body                    { return nil }
+func (*watcher) Expect(dissect.Expectation) dissect.Expected       { return nil }
+func (*watcher) Open(string, string) dissect.Stream                { return nil }
+func (*watcher) TLS() *record.TLSHandshake                         { return nil }
+func (w *watcher) Plain(dir dissect.Dir, b []byte, _ record.Stamp) { w.plain[dir].Write(b) }
+func (w *watcher) PlainGap(dir dissect.Dir, n int64)               { w.gaps[dir]++ }
+func (w *watcher) PlainEOF(dir dissect.Dir)                        { w.ended[dir] = true }
+func (w *watcher) Opaque(dir dissect.Dir, n int64)                 { w.opaque[dir] += n }
+func (w *watcher) Established(*record.TLSHandshake)                {}
 
 // piece is what one side wrote at one time, or a hole.
 type piece struct {

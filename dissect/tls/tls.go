@@ -123,7 +123,7 @@ func (l *layer) consume(dir dissect.Dir, b []byte) (int, dissect.Action, error) 
 	s.stats = l.stats(dir)
 	switch {
 	case s.clear:
-		l.env.Plain(dir, b)
+		l.plainly(dir, b)
 		return len(b), dissect.Continue, nil
 	case s.foreign:
 		return l.foreign(dir, b), dissect.Continue, nil
@@ -147,7 +147,7 @@ func (l *layer) consume(dir dissect.Dir, b []byte) (int, dissect.Action, error) 
 		switch {
 		case l.downgrading: // the peer did without a close_notify
 			s.clear = true
-			l.env.Plain(dir, b)
+			l.plainly(dir, b)
 			return len(b), dissect.Continue, nil
 		case !s.started:
 			s.started, s.foreign = true, true
@@ -173,6 +173,13 @@ func (l *layer) consume(dir dissect.Dir, b []byte) (int, dissect.Action, error) 
 	s.started = true
 	l.record(dir, typ, version, b[recordHeader:recordHeader+n])
 	return recordHeader + n, dissect.Continue, nil
+}
+
+// plainly passes on bytes that stand in no record, behind the end of TLS.
+func (l *layer) plainly(dir dissect.Dir, b []byte) {
+	at := l.env.At(0)
+	at.Offset = 0
+	l.env.Plain(dir, b, at)
 }
 
 // isRecord reports whether b can be the front of a record.

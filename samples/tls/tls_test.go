@@ -28,6 +28,7 @@ import (
 type reading struct {
 	records []record.Record
 	plain   [][2]bytes.Buffer // of each TLS connection, in order of their hellos
+	sealed  [][2]bytes.Buffer // what it was read from
 }
 
 func (r *reading) handshakes() (out []*record.TLSHandshake) {
@@ -45,20 +46,33 @@ type tap struct {
 	to *[2]bytes.Buffer
 }
 
-func (t tap) Plain(dir dissect.Dir, b []byte) {
+func (t tap) Plain(dir dissect.Dir, b []byte, at record.Stamp) {
 	t.to[dir].Write(b)
-	t.LayerEnv.Plain(dir, b)
+	t.LayerEnv.Plain(dir, b, at)
+}
+
+// listener keeps what a layer reads.
+type listener struct {
+	dissect.Layer
+	to *[2]bytes.Buffer
+}
+
+func (l listener) Consume(dir dissect.Dir, b []byte) (int, dissect.Action, error) {
+	n, act, err := l.Layer.Consume(dir, b)
+	l.to[dir].Write(b[:n])
+	return n, act, err
 }
 
 func read(t *testing.T, name string, keys *tls.Keys) *reading {
 	t.Helper()
-	out := &reading{plain: make([][2]bytes.Buffer, 0, 8)}
+	out := &reading{plain: make([][2]bytes.Buffer, 0, 8), sealed: make([][2]bytes.Buffer, 0, 8)}
 	layers := tls.New(tls.Config{Keys: keys})
 	engine := flow.New(flow.Config{
 		Protocols: []dissect.Protocol{smtp.Protocol()}, Inline: true,
 		TLS: func(env dissect.LayerEnv) dissect.Layer {
-			out.plain = append(out.plain, [2]bytes.Buffer{})
-			return layers(tap{env, &out.plain[len(out.plain)-1]})
+			out.plain, out.sealed = append(out.plain, [2]bytes.Buffer{}), append(out.sealed, [2]bytes.Buffer{})
+			i := len(out.plain) - 1
+			return listener{layers(tap{env, &out.plain[i]}), &out.sealed[i]}
 		},
 		Sink: record.SinkFunc(func(r record.Record) error { out.records = append(out.records, r); return nil }),
 	})
@@ -127,7 +141,7 @@ func strip(v any) {
 	case map[string]any:
 		for k, x := range v {
 			switch {
-			case strings.Contains(k, "time"), strings.Contains(k, "tls"), strings.Contains(k, "phase"), k == "offset", k == "packet",
+			case strings.Contains(k, "time"), strings.Contains(k, "tls"), strings.Contains(k, "phase"), k == "offset", k == "stream_offset", k == "packet",
 				strings.HasPrefix(k, "data_at"), k == "data_end", k == "session", k == "community_id", k == "client", k == "server", k == "number", k == "rate", k == "encrypted":
 				delete(v, k)
 			default:
@@ -215,6 +229,36 @@ func TestSameDialogue(t *testing.T) {
 	}
 	if compared < 25 {
 		t.Errorf("only %d recordings hold the dialogue", compared)
+	}
+}
+
+// TestPlaces wants a record to name both the place of its plaintext and that
+// of the TLS record which carried it.
+func TestPlaces(t *testing.T) {
+	places := 0
+	for _, name := range append(recordings(t), keyed...) {
+		r := read(t, name, keysOf(t, name))
+		if len(r.plain) != 1 || name == "starttls" || name == "postfix" {
+			continue // offsets count from where TLS began
+		}
+		last := int64(0)
+		for _, rec := range r.records {
+			x, ok := rec.(*record.SMTPExchange)
+			if !ok || x.Command.IsZero() {
+				continue
+			}
+			places++
+			if plain := r.plain[0][0].String(); !strings.HasPrefix(plain[x.Offset:], x.Command.Clear()+"\r\n") {
+				t.Errorf("%s: no %s at %d of the plaintext", name, x.Command, x.Offset)
+			}
+			if b := r.sealed[0][0].Bytes()[x.StreamOffset:]; b[0] != 23 || b[1] != 3 || x.StreamOffset <= last {
+				t.Errorf("%s: no record that can carry %s at %d of the stream, behind %d: % x", name, x.Command, x.StreamOffset, last, b[:min(5, len(b))])
+			}
+			last = x.StreamOffset
+		}
+	}
+	if places < 100 {
+		t.Errorf("only %d places were looked at", places)
 	}
 }
 
