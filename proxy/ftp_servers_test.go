@@ -211,9 +211,8 @@ func TestFTPServers(t *testing.T) {
 		})
 		for name, args := range ftpFetches(proxied, trust) {
 			switch s.name + " " + name {
-			case "pure-ftpd curl CCC passive": // either waits for the other to end TLS
-				continue
-			case "proftpd lftp CCC", "pure-ftpd lftp CCC": // lftp's end of TLS may come as a command
+			case "pure-ftpd curl CCC passive":
+				// Either waits for the other to end TLS, also without a proxy.
 				continue
 			}
 			out := filepath.Join(dir, s.name+" "+name)
@@ -253,6 +252,10 @@ func TestFTPServers(t *testing.T) {
 
 // ftpFetches are commands that put big.bin into OUT. In each there are more
 // transfers than the two tickets that OpenSSL hands out.
+//
+// lftp's CCC is none of them: lftp 4.9 takes the server's end of TLS for the end
+// of the connection when it reads it together with the reply ("Peer closed
+// connection"). Without a proxy it fails as often.
 func ftpFetches(addr, trust string) map[string][]string {
 	_, port, _ := net.SplitHostPort(addr)
 	url := "ftp://localhost:" + port
@@ -269,7 +272,6 @@ func ftpFetches(addr, trust string) map[string][]string {
 		"curl FTPS 1.3":    curl("--ssl-reqd --tlsv1.3"),
 		"curl CCC":         curl("--ssl-reqd --tls-max 1.2 --ftp-ssl-ccc --ftp-ssl-ccc-mode active"),
 		"curl CCC passive": curl("--ssl-reqd --ftp-ssl-ccc --ftp-ssl-ccc-mode passive"),
-		"lftp CCC":         lftp("set ftp:ssl-force yes; set ftp:ssl-protect-data yes; set ftp:ssl-use-ccc yes"),
 		"lftp FTPS":        lftp("set ftp:ssl-force yes; set ftp:ssl-protect-data yes"),
 		"lftp FTPS active": lftp("set ftp:ssl-force yes; set ftp:ssl-protect-data yes; set ftp:passive-mode no"),
 		"tnftp":            {"printf", `'open localhost ` + port + `\nuser ` + ftpAccount + " " + ftpPassword + `\nbinary\nget big.bin "%s"\nls\nget big.bin "%s"\nquit\n'`, "OUT", "OUT", "|", "tnftp", "-n", "-4"},
