@@ -31,6 +31,7 @@ type ftpObserver struct {
 	encrypted  bool
 	timeout    *record.FTPExchange
 	unreported *record.FTPTransfer // moved, and its last reply was not seen
+	announced  *record.FTPExchange // the latest reply to PASV and the like
 	passive    *ftpPassive         // of all sessions
 	guessing   *ftpGuessing        // likewise
 	digests    ftpDigests
@@ -81,7 +82,8 @@ func (o *ftpObserver) exchange(x *record.FTPExchange, rep *Reporter) {
 	case x.Digest != "":
 		o.digests.said(x, rep)
 	case x.Result == record.FTPOk && x.Endpoint.IsValid() && isPassive(x.Command):
-		o.passive.announced(x)
+		o.passive.announced(x, o.announced)
+		o.announced = x
 	case x.Endpoint.IsValid() && (x.Command == "PORT" || x.Command == "EPRT" || x.Command == "LPRT"):
 		o.port(x, f, rep)
 	case x.Result == record.FTPFailed && x.Command == "REST":
@@ -141,6 +143,7 @@ func (o *ftpObserver) End(s *record.Session, rep *Reporter) {
 		rep.Raise("ftp.idle_timeout", fmt.Sprintf("%s ended the session: %s", s.Server, o.timeout.Replies[0].String()), o.timeout)
 	}
 	o.silence(s, rep)
+	o.passive.over(o.announced)
 	rep.Explains("ftp.private_address", "ftp.passive_unreachable")
 	rep.Explains("ftp.private_address", "ftp.active_unreachable")
 	rep.Explains("ftp.session_reuse", "ftp.passive_unreachable")

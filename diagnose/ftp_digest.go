@@ -13,14 +13,22 @@ const maxDigests = 256
 // and the like) with those of the files that were moved, whichever comes
 // first.
 type ftpDigests struct {
-	files map[string]*record.FTPTransfer   // moved whole, the latest, by path
+	files map[string]movedFile             // moved whole, the latest, by path
 	asked map[string][]*record.FTPExchange // before the file was moved
+}
+
+// movedFile is what is kept of a transfer for comparing.
+type movedFile struct {
+	header            record.Header
+	command           string
+	size              int64
+	sha256, sha1, md5 string
 }
 
 // said takes the server's digest of a file.
 func (d *ftpDigests) said(x *record.FTPExchange, rep *Reporter) {
-	if t := d.files[x.Path]; t != nil {
-		compareDigest(x, t, rep)
+	if f, ok := d.files[x.Path]; ok {
+		f.compare(x, rep)
 		return
 	}
 	if d.asked == nil {
@@ -43,31 +51,33 @@ func (d *ftpDigests) moved(t *record.FTPTransfer, rep *Reporter) {
 	if t.Outcome != record.TransferComplete || t.Restart > 0 || t.Command == "APPE" || t.Content.Partial || t.Type == "" || t.Type[0] == 'A' {
 		return
 	}
+	c := t.Content
+	f := movedFile{t.Header, t.Command, c.Size, c.SHA256, c.SHA1, c.MD5}
 	if d.files == nil {
-		d.files = map[string]*record.FTPTransfer{}
+		d.files = map[string]movedFile{}
 	}
 	if len(d.files) < maxDigests {
-		c := &record.Content{Size: t.Content.Size, SHA256: t.Content.SHA256, SHA1: t.Content.SHA1, MD5: t.Content.MD5}
-		d.files[t.Path] = &record.FTPTransfer{Header: t.Header, Command: t.Command, Path: t.Path, Content: c}
+		d.files[t.Path] = f
 	}
 	if t.Direction != "download" {
 		return // what was asked before is about the file that was there before
 	}
 	for _, x := range asked {
-		compareDigest(x, t, rep)
+		f.compare(x, rep)
 	}
 }
 
-func compareDigest(x *record.FTPExchange, t *record.FTPTransfer, rep *Reporter) {
-	c := t.Content
-	ours := map[string]string{"SHA-256": c.SHA256, "SHA-1": c.SHA1, "MD5": c.MD5}[x.Algorithm]
-	if ours == "" || x.DigestTo > 0 && x.DigestTo != c.Size {
+// compare takes the server's digest of the file.
+func (f *movedFile) compare(x *record.FTPExchange, rep *Reporter) {
+	ours := map[string]string{"SHA-256": f.sha256, "SHA-1": f.sha1, "MD5": f.md5}[x.Algorithm]
+	if ours == "" || x.DigestTo > 0 && x.DigestTo != f.size {
 		return
 	}
 	if ours == x.Digest {
-		rep.Raise("ftp.digest_agrees", fmt.Sprintf("%s %s arrived whole: %s computes the same %s", t.Command, t.Path, x.Server.Addr(), x.Algorithm), x)
+		rep.Raise("ftp.digest_agrees", fmt.Sprintf("%s %s arrived whole: %s computes the same %s", f.command, x.Path, x.Server.Addr(), x.Algorithm), x)
 		return
 	}
-	f := rep.Raise("ftp.digest_differs", fmt.Sprintf("%s %s has %s %s on the wire, but %s computes %s", t.Command, t.Path, x.Algorithm, ours, x.Server.Addr(), x.Digest), x)
-	f.Evidence = append(f.Evidence, Seen(t, record.Plain(t.Summary())))
+	finding := rep.Raise("ftp.digest_differs", fmt.Sprintf("%s %s has %s %s on the wire, but %s computes %s", f.command, x.Path, x.Algorithm, ours, x.Server.Addr(), x.Digest), x)
+	t := &record.FTPTransfer{Header: f.header, Command: f.command, Path: x.Path, Content: &record.Content{Size: f.size, SHA256: f.sha256}}
+	finding.Evidence = append(finding.Evidence, Seen(t, record.Plain(t.Summary())))
 }

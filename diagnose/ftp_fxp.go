@@ -8,7 +8,7 @@ import (
 )
 
 // maxPassive is how many announced data ports are remembered over all
-// sessions.
+// sessions: of each the latest.
 const maxPassive = 4096
 
 // ftpPassive remembers, over all sessions of a run, who announced which data
@@ -23,12 +23,21 @@ func newFTPPassive() *ftpPassive {
 	return &ftpPassive{ports: map[netip.AddrPort]*record.FTPExchange{}}
 }
 
-// announced notes the reply to PASV and the like.
-func (p *ftpPassive) announced(x *record.FTPExchange) {
+// announced notes the reply to PASV and the like, which replaces the one before
+// in its session.
+func (p *ftpPassive) announced(x, before *record.FTPExchange) {
+	p.over(before)
 	if len(p.ports) >= maxPassive {
 		clear(p.ports)
 	}
-	p.ports[x.Endpoint] = &record.FTPExchange{Header: x.Header, Command: x.Command, Arg: x.Arg, Replies: x.Replies, Endpoint: x.Endpoint}
+	p.ports[x.Endpoint] = x
+}
+
+// over forgets an announcement.
+func (p *ftpPassive) over(x *record.FTPExchange) {
+	if x != nil && p.ports[x.Endpoint] == x {
+		delete(p.ports, x.Endpoint)
+	}
 }
 
 // other returns the announcement of another server to the same client that a

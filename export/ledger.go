@@ -18,17 +18,18 @@ import (
 
 // ledger keeps what is known of files that were moved whole, in one transfer,
 // on disk: there may be millions of them. In memory each has its place there
-// and two hashes, by which it is found when the same bytes, or another transfer
-// of the same file, come along; then it is taken back.
+// and two short hashes, by which it is found when the same bytes, or another
+// transfer of the same file, come along; then it is taken back. So is one that
+// only shares a hash with it, which does no harm.
 type ledger struct {
 	file    *os.File
 	name    string
 	out     *bufio.Writer
 	end     int64
 	entries []entry
-	byName  map[uint64]int32 // path of the artefact
-	byFile  map[uint64]int32 // key of the transfer
-	pending map[uint64]bool  // keys of the transfers that are not in it
+	byName  map[uint32]int32 // path of the artefact
+	byFile  map[uint32]int32 // key of the transfer
+	pending map[uint32]bool  // keys of the transfers that are not in it
 	seed    maphash.Seed
 	buf     []byte
 }
@@ -36,10 +37,11 @@ type ledger struct {
 // entry is one file in the ledger.
 type entry struct {
 	digest uint64 // its first bytes, which the path begins with
-	at     int64
-	n      int32
-	taken  bool
+	at     int64  // ^at once it is taken back
 }
+
+// entryHead is the length of an entry, which stands in front of it.
+const entryHead = 4
 
 // settled is what the ledger has of a part beside what stands in the index.
 type settled struct {
@@ -51,7 +53,7 @@ type settled struct {
 }
 
 func newLedger() *ledger {
-	return &ledger{byName: map[uint64]int32{}, byFile: map[uint64]int32{}, pending: map[uint64]bool{}, seed: maphash.MakeSeed()}
+	return &ledger{byName: map[uint32]int32{}, byFile: map[uint32]int32{}, pending: map[uint32]bool{}, seed: maphash.MakeSeed()}
 }
 
 // settle moves a file and its transfer to the ledger, if they are plain: nobody
@@ -59,7 +61,7 @@ func newLedger() *ledger {
 func (d *Dir) settle(w *Written, p *part) error {
 	l := d.ledger
 	digest, err := hex.DecodeString(w.SHA256[:min(16, len(w.SHA256))])
-	name, file := maphash.String(l.seed, w.Path), l.hash(&p.key)
+	name, file := l.pathHash(w.Path), l.fileHash(&p.key)
 	_, sameName := l.byName[name]
 	_, sameFile := l.byFile[file]
 	plain := w.Times == 1 && !w.Partial && !w.vague && len(w.holes) == 0 && p.from == 0 && !p.broken() && p.key.carrier == w.Carrier
@@ -78,29 +80,33 @@ func (d *Dir) settle(w *Written, p *part) error {
 	if err := l.open(d.root); err != nil {
 		return err
 	}
-	l.buf = l.buf[:0]
+	l.buf = append(l.buf[:0], make([]byte, entryHead)...)
 	for _, b := range [][]byte{[]byte(w.Path), []byte(w.SHA256), line, more} {
 		l.buf = append(binary.AppendUvarint(l.buf, uint64(len(b))), b...)
 	}
+	binary.BigEndian.PutUint32(l.buf, uint32(len(l.buf)-entryHead))
 	if _, err := l.out.Write(l.buf); err != nil {
 		return err
 	}
 	i := int32(len(l.entries))
-	l.entries = append(l.entries, entry{digest: binary.BigEndian.Uint64(digest), at: l.end, n: int32(len(l.buf))})
+	l.entries = append(l.entries, entry{digest: binary.BigEndian.Uint64(digest), at: l.end})
 	l.end += int64(len(l.buf))
 	l.byName[name], l.byFile[file] = i, i
 	delete(d.written, w.Path)
 	return nil
 }
 
-func (l *ledger) hash(k *key) uint64 {
+// pathHash stands for the path of an artefact, fileHash for what was moved.
+func (l *ledger) pathHash(path string) uint32 { return uint32(maphash.String(l.seed, path)) }
+
+func (l *ledger) fileHash(k *key) uint32 {
 	var h maphash.Hash
 	h.SetSeed(l.seed)
 	for _, s := range []string{k.carrier, k.direction, k.server.String(), k.user, k.path} {
 		h.WriteString(s)
 		h.WriteByte(0)
 	}
-	return h.Sum64()
+	return uint32(h.Sum64())
 }
 
 func (l *ledger) open(root *os.Root) (err error) {
@@ -118,8 +124,12 @@ func (l *ledger) fields(e *entry) (f [4][]byte, err error) {
 	if err := l.out.Flush(); err != nil {
 		return f, err
 	}
-	b := make([]byte, e.n)
-	if _, err := l.file.ReadAt(b, e.at); err != nil {
+	var head [entryHead]byte
+	if _, err := l.file.ReadAt(head[:], e.at); err != nil {
+		return f, err
+	}
+	b := make([]byte, binary.BigEndian.Uint32(head[:]))
+	if _, err := l.file.ReadAt(b, e.at+entryHead); err != nil {
 		return f, err
 	}
 	for i := range f {
@@ -135,15 +145,15 @@ func (l *ledger) fields(e *entry) (f [4][]byte, err error) {
 // recallName takes back the artefact with this path, if the ledger has it. The
 // lock is held.
 func (d *Dir) recallName(path string) error {
-	return d.recall(d.ledger.byName, maphash.String(d.ledger.seed, path))
+	return d.recall(d.ledger.byName, d.ledger.pathHash(path))
 }
 
 // recallFile takes back the transfer of the same file. The lock is held.
 func (d *Dir) recallFile(k *key) error {
-	return d.recall(d.ledger.byFile, d.ledger.hash(k))
+	return d.recall(d.ledger.byFile, d.ledger.fileHash(k))
 }
 
-func (d *Dir) recall(by map[uint64]int32, hash uint64) error {
+func (d *Dir) recall(by map[uint32]int32, hash uint32) error {
 	l := d.ledger
 	i, ok := by[hash]
 	if !ok {
@@ -158,10 +168,10 @@ func (d *Dir) recall(by map[uint64]int32, hash uint64) error {
 		return err
 	}
 	k := key{w.Carrier, w.Direction, w.Server, w.User, more.Path}
-	l.entries[i].taken = true
-	delete(l.byName, maphash.String(l.seed, w.Path))
-	delete(l.byFile, l.hash(&k))
-	l.pending[l.hash(&k)] = true
+	l.entries[i].at = ^l.entries[i].at
+	delete(l.byName, l.pathHash(w.Path))
+	delete(l.byFile, l.fileHash(&k))
+	l.pending[l.fileHash(&k)] = true
 	d.written[w.Path] = w
 	d.parts = append(d.parts, part{
 		key: k, name: w.Path, to: w.Size, announced: more.Announced, begun: w.Time, ended: more.Ended,
@@ -172,7 +182,7 @@ func (d *Dir) recall(by map[uint64]int32, hash uint64) error {
 
 // each calls f for every file of the ledger, by path.
 func (l *ledger) each(f func(Listed) error) error {
-	order := slices.DeleteFunc(slices.Clone(l.entries), func(e entry) bool { return e.taken })
+	order := slices.DeleteFunc(slices.Clone(l.entries), func(e entry) bool { return e.at < 0 })
 	slices.SortFunc(order, func(a, b entry) int { return cmp.Compare(a.digest, b.digest) })
 	for len(order) > 0 {
 		n := 1

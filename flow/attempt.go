@@ -12,9 +12,6 @@ import (
 // lone packet from the middle of something. It is small and holds no pointer,
 // as a flood makes millions. What came of it becomes a tcpConn; what did not
 // is reported when its time is over.
-//
-// An attempt that is gone is what is left of a connection after its end, so
-// that stray packets are known for what they are.
 type attempt struct {
 	key    key
 	start  int64  // capture time of the first packet, Unix nanoseconds
@@ -28,7 +25,6 @@ type attempt struct {
 	queued   int64 // since when it stands in its queue
 
 	isn     [2]uint32 // by side, valid with known
-	next    [2]uint32 // of a gone one: behind the last byte
 	packets [2]uint32
 	known   [2]bool // the ISN is known
 	seenAny [2]bool // a packet of that side was seen
@@ -39,7 +35,6 @@ type attempt struct {
 	oriented  bool
 	midstream bool
 	early     bool // its session is open already, see Engine.early
-	gone      bool
 	end       knockEnd
 	by        uint8 // side that ended it
 	oddResets uint16
@@ -99,10 +94,10 @@ func (e *Engine) unknown(k key, x int, s *capture.Segment) {
 // admit puts an attempt into the table and its queue. A flood pushes the
 // oldest ones out, which are counted.
 func (e *Engine) admit(a attempt) int32 {
-	for e.knocking.n+e.knocked.n+e.buried.n >= e.cfg.Limits.HalfOpen {
+	for e.knocking.n+e.knocked.n+len(e.graves.at) >= e.cfg.Limits.HalfOpen {
 		switch {
-		case e.buried.n > 0:
-			e.forget(e.buried.first)
+		case len(e.graves.at) > 0:
+			e.graves.forget()
 		case e.knocked.n > 0:
 			e.finishAttempt(e.knocked.first, "")
 		default:
@@ -121,14 +116,6 @@ func (e *Engine) admit(a attempt) int32 {
 // knock takes a segment of side x of an attempt.
 func (e *Engine) knock(id int32, x int, s *capture.Segment) {
 	a := e.attempt(id)
-	if a.gone {
-		if !a.stray(x, s) {
-			k := a.key
-			e.forget(id)
-			e.unknown(k, x, s)
-		}
-		return
-	}
 	client := int(a.client)
 	syn, ack := s.Flags&capture.SYN != 0, s.Flags&capture.ACK != 0
 	switch {
@@ -144,7 +131,7 @@ func (e *Engine) knock(id int32, x int, s *capture.Segment) {
 		if a.midstream || a.known[x] && a.isn[x] != s.Seq {
 			k := a.key
 			e.finishAttempt(id, "")
-			e.drop(k)
+			e.graves.drop(k)
 			e.unknown(k, x, s)
 			return
 		}
@@ -193,7 +180,7 @@ func (a *attempt) reset(x int, s *capture.Segment) {
 // unreachable notes an ICMP error about a segment of side x. It is the last
 // word only if nothing else answers (RFC 1122, section 4.2.3.9).
 func (a *attempt) unreachable(x int, s *capture.Segment) {
-	if a.gone || x != int(a.client) || a.answered != 0 || a.end != knockOpen {
+	if x != int(a.client) || a.answered != 0 || a.end != knockOpen {
 		return
 	}
 	if a.known[x] && s.Seq != a.isn[x] {
@@ -217,21 +204,6 @@ func (a *attempt) hard() bool {
 		return true
 	}
 	return false
-}
-
-// stray reports whether a segment belongs to the end of a connection that is
-// gone, rather than to a new one.
-func (a *attempt) stray(x int, s *capture.Segment) bool {
-	switch {
-	case s.Flags&capture.SYN != 0:
-		return a.known[x] && s.Seq == a.isn[x]
-	case s.Flags&capture.RST != 0:
-		return true
-	case len(s.Payload)+s.Cut == 0:
-		return true
-	}
-	end := s.Seq + uint32(len(s.Payload)+s.Cut)
-	return a.known[x] && int32(end-a.next[x]) <= 1 && int32(end-a.next[x]) > -(64<<20)
 }
 
 // promote makes a connection of attempt id, because of segment s of side x,
@@ -328,17 +300,11 @@ func (e *Engine) finishAttempt(id int32, end string) {
 	}
 	a.trace.report(out, int(a.client))
 	out.Close(end, by, at)
-	if a.end == knockOpen || e.closing {
-		e.removeAttempt(id)
-		return
+	k, t, bury := a.key, a.tomb(), a.end != knockOpen && !e.closing
+	e.removeAttempt(id)
+	if bury {
+		e.bury(k, t)
 	}
-	delete(e.early, id)
-	e.unqueueAttempt(id)
-	for x := range a.next {
-		a.next[x] = a.isn[x] + 1
-	}
-	a.gone, a.early = true, false
-	e.enqueueAttempt(id)
 }
 
 func (a *attempt) side(x int) string { return record.Dir(x ^ int(a.client)).String() }
@@ -362,37 +328,16 @@ func (e *Engine) giveUpAttempt(id int32) {
 	e.removeAttempt(id)
 }
 
-// tomb is what is kept of a connection behind its end.
-func (c *tcpConn) tomb(now int64) attempt {
-	a := attempt{key: c.key, gone: true, client: uint8(c.client), seen: now, number: c.number}
-	for x := range c.half {
-		h := &c.half[x]
-		a.known[x] = h.started || h.origin
-		a.next[x] = h.next
-		a.isn[x] = h.next - uint32(h.off) - 1
-	}
-	return a
-}
-
 // bury keeps what is left of a connection, if there is room.
-func (e *Engine) bury(a attempt) {
-	if e.knocking.n+e.knocked.n+e.buried.n >= e.cfg.Limits.HalfOpen {
-		if e.buried.n == 0 {
+func (e *Engine) bury(k key, t tomb) {
+	if e.knocking.n+e.knocked.n+len(e.graves.at) >= e.cfg.Limits.HalfOpen {
+		if len(e.graves.at) == 0 {
 			return
 		}
-		e.forget(e.buried.first)
+		e.graves.forget()
 	}
-	e.enqueueAttempt(e.addAttempt(a))
-}
-
-// forget drops what was left of a connection.
-func (e *Engine) forget(id int32) { e.removeAttempt(id) }
-
-// drop drops what is left under k, if it is gone.
-func (e *Engine) drop(k key) {
-	if id, ok := e.ids[k]; ok && id < 0 && e.attempt(-id).gone {
-		e.removeAttempt(-id)
-	}
+	e.graves.add(k, t, e.now)
+	e.wake(tombTime)
 }
 
 func (e *Engine) removeAttempt(id int32) {

@@ -144,12 +144,12 @@ func (e *Engine) closeConn(c *tcpConn, end string) {
 	e.lingering.remove(c.id)
 	e.surely.remove(c.id)
 	e.holes.remove(c.id)
-	tomb, fresh := c.tomb(e.seen), c.fresh
+	k, tomb, fresh := c.key, c.tomb(), c.fresh
 	e.freeConn(c)
 	switch {
 	case fresh != nil:
 		e.admit(*fresh)
 	case end != record.EndOpen && end != record.EndEvicted && end != record.EndTimeout && !e.closing:
-		e.bury(tomb)
+		e.bury(k, tomb)
 	}
 }

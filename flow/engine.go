@@ -21,6 +21,7 @@ type Engine struct {
 	clock
 	table
 	timers
+	graves      graves
 	blocks      blockPool
 	history     history
 	counts      tally
@@ -41,6 +42,7 @@ func New(cfg Config) *Engine {
 	e.cfg.setDefaults()
 	e.output.start(e.cfg.Sink, e.cfg.Inline)
 	e.table.init()
+	e.graves.init()
 	e.due = 1<<63 - 1
 	e.early = make(map[int32]receiver)
 	e.serverPorts = make(map[uint16]bool)
@@ -77,6 +79,12 @@ func (e *Engine) Segment(s *capture.Segment) {
 	case s.Unreachable:
 		e.unreachable(id, x, s)
 	case !known:
+		if t := e.graves.find(k); t != nil {
+			if t.stray(x, s) {
+				return
+			}
+			e.graves.drop(k)
+		}
 		e.unknown(k, x, s)
 	case id < 0:
 		e.knock(-id, x, s)
@@ -96,16 +104,16 @@ func (e *Engine) outlived(id int32, t time.Time) bool {
 		}
 		k := c.key
 		e.closeConn(c, record.EndTimeout)
-		e.drop(k)
+		e.graves.drop(k)
 		return true
 	}
 	a := e.attempt(-id)
-	if a.gone || t.UnixNano()-a.last <= int64(e.cfg.Limits.HalfOpenIdle) {
+	if t.UnixNano()-a.last <= int64(e.cfg.Limits.HalfOpenIdle) {
 		return false
 	}
 	k := a.key
 	e.finishAttempt(-id, record.EndTimeout)
-	e.drop(k)
+	e.graves.drop(k)
 	return true
 }
 

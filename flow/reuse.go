@@ -31,6 +31,7 @@ func (e *Engine) synAgain(c *tcpConn, x int, s *capture.Segment) bool {
 	case c.over || h.ended && o.ended || c.rst.set:
 		k := c.key
 		e.closeConn(c, "")
+		e.graves.drop(k)
 		e.unknown(k, x, s)
 		return true
 	default:

@@ -55,7 +55,6 @@ type timers struct {
 
 	knocking queue // attempts, for Limits.HalfOpenIdle
 	knocked  queue // attempts that have ended, for lingerTime
-	buried   queue // what is left of connections, for tombTime
 }
 
 func (e *Engine) enqueue(q *queue, c *tcpConn, after time.Duration) {
@@ -89,9 +88,6 @@ func (e *Engine) enqueueAttempt(id int32) {
 	a := e.attempt(id)
 	a.queued = e.now
 	switch {
-	case a.gone:
-		e.buried.push(id)
-		e.wake(tombTime)
 	case a.end == knockRefused || a.end == knockReset:
 		e.knocked.push(id)
 		e.wake(lingerTime)
@@ -113,7 +109,6 @@ func (e *Engine) requeueAttempt(id int32) {
 func (e *Engine) unqueueAttempt(id int32) {
 	e.knocking.remove(id)
 	e.knocked.remove(id)
-	e.buried.remove(id)
 }
 
 // expire does what is due.
@@ -125,7 +120,7 @@ func (e *Engine) expire() {
 	e.expireConns(&e.active, e.cfg.Limits.Idle, record.EndTimeout, &next)
 	e.expireAttempts(&e.knocked, lingerTime, &next)
 	e.expireAttempts(&e.knocking, e.cfg.Limits.HalfOpenIdle, &next)
-	e.expireAttempts(&e.buried, tombTime, &next)
+	e.expireTombs(&next)
 	e.due = next
 }
 
@@ -177,8 +172,6 @@ func (e *Engine) expireAttempts(q *queue, after time.Duration, next *int64) {
 			return
 		}
 		switch {
-		case q == &e.buried:
-			e.forget(id)
 		case q == &e.knocking && a.seen+int64(after) > e.now:
 			q.remove(id)
 			a.queued = min(a.seen, e.now)
@@ -189,6 +182,16 @@ func (e *Engine) expireAttempts(q *queue, after time.Duration, next *int64) {
 		default:
 			e.finishAttempt(id, record.EndTimeout)
 		}
+	}
+}
+
+func (e *Engine) expireTombs(next *int64) {
+	for t := e.graves.oldest(); t != nil; t = e.graves.oldest() {
+		if due := t.buried + int64(tombTime); due > e.now {
+			*next = min(*next, due)
+			return
+		}
+		e.graves.forget()
 	}
 }
 

@@ -103,6 +103,27 @@ func TestExportFiles(t *testing.T) {
 	}
 }
 
+// An upload and a download by OpenSSH's sftp that were cut, and gone on with by
+// reput and reget, are the file that the client has and got back, which it has
+// compared (samples/ssh/record.sh).
+func TestExportResumedSFTP(t *testing.T) {
+	var want bytes.Buffer
+	for i := range 8000 {
+		fmt.Fprintln(&want, i+1)
+	}
+	sample := "../../samples/ssh/keys-sftp-resumed"
+	for path, b := range exported(t, "--files", "--ssh-keylog", sample+".keys", sample+".pcapng") {
+		switch {
+		case path == "index.jsonl":
+			if n := bytes.Count(b, []byte(`"outcome":"aborted"}`)); n != 2 || bytes.Count(b, []byte("\n")) != 1 {
+				t.Errorf("the index has %d parts of cut transfers, want 2 in one line:\n%s", n, b)
+			}
+		case !bytes.Equal(b, want.Bytes()):
+			t.Errorf("%s is not the file: %d bytes, want %d", path, len(b), want.Len())
+		}
+	}
+}
+
 // TestExportStreams holds that the streams are what each side sent.
 func TestExportStreams(t *testing.T) {
 	fixedKey(t)

@@ -35,10 +35,16 @@ func (a *app) analyse(files []string, sink record.Sink, keep int, store content.
 	return err
 }
 
-// softMemory, in bytes, is where the garbage collector works harder rather than
-// let the heap grow to three times of what is in use, as it may below: the
-// engine keeps little. The engine's limits keep what is in use below it.
-const softMemory = 900 << 20
+const (
+	// softMemory, in bytes, is where the garbage collector works harder rather
+	// than let the heap grow beyond what is in use by headroom, as it may below.
+	// The engine's limits keep what is in use below it.
+	softMemory = 900 << 20
+	// headroom is in per cent of what is in use, which is little.
+	headroom = 200
+	// exportHeadroom is less: what goes to disk as it comes makes few objects.
+	exportHeadroom = 100
+)
 
 // analyseFrom takes every segment of the reader, which it closes, through the
 // engine and the diagnosis to sink.
@@ -46,7 +52,11 @@ func (a *app) analyseFrom(reader *capture.Reader, sink record.Sink, keep int, st
 	defer reader.Close()
 	if os.Getenv("GOMEMLIMIT") == "" && os.Getenv("GOGC") == "" {
 		debug.SetMemoryLimit(softMemory)
-		debug.SetGCPercent(200)
+		if store == nil {
+			debug.SetGCPercent(headroom)
+		} else {
+			debug.SetGCPercent(exportHeadroom)
+		}
 	}
 	layer, err := a.tlsLayer(reader)
 	if err != nil {

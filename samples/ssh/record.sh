@@ -235,8 +235,51 @@ cat >"$lab_dir/keyed.py" <<-'SCRIPT'
 	    async with await connect(client_keys=[key], compression_algs=["none"], encryption_algs=["aes192-ctr"], mac_algs=["umac-128@openssh.com"],
 	            kex_algs=["ecdh-sha2-nistp521"]) as c:
 	        await c.run("seq 3000")
+	# The way to sshd for a client that brings its own SFTP (sftp -S). The line is
+	# cut once CUT bytes went by.
+	async def pipe():
+	    left = int(os.environ.get("CUT", "1000000000"))
+	    async def pump(read, write, drain):
+	        nonlocal left
+	        while b := await read(65536):
+	            left -= len(b)
+	            write(b[:len(b) + min(left, 0)])
+	            await drain()
+	            if left <= 0:
+	                await asyncio.sleep(0.3)
+	                os._exit(1)
+	    async with await connect(client_keys=[key], compression_algs=["zlib@openssh.com"], encryption_algs=["aes128-gcm@openssh.com"], kex_algs=["curve25519-sha256"]) as c:
+	        p = await c.create_process(subsystem="sftp", encoding=None)
+	        own = asyncio.StreamReader()
+	        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(own), sys.stdin)
+	        async def out():
+	            pass
+	        down = asyncio.create_task(pump(p.stdout.read, lambda b: os.write(1, b), out))
+	        await pump(own.read, p.stdin.write, p.stdin.drain)
+	        p.stdin.write_eof()
+	        await down
 	asyncio.run(globals()[case]())
 SCRIPT
+# OpenSSH's sftp: an upload and a download that are cut, and the rest of them.
+cat >"$lab_dir/pipe" <<-SCRIPT
+	#!/bin/sh
+	exec /usr/bin/python3 -W ignore "$lab_dir/keyed.py" pipe "$here/keys-sftp-resumed.keys" "$lab_dir" "$keys/user_ed25519"
+SCRIPT
+cat >"$lab_dir/resume" <<-SCRIPT
+	#!/bin/sh
+	cd "$lab_dir" && rm -f back.txt
+	say() { echo "\$1" >"$lab_dir/batch"; sftp -B 8000 -S "$lab_dir/pipe" -b "$lab_dir/batch" $host; }
+	CUT=20000 say 'put numbers.txt resumed.txt'
+	say 'reput numbers.txt resumed.txt'
+	CUT=20000 say 'get resumed.txt back.txt'
+	say 'reget resumed.txt back.txt'
+	cmp numbers.txt back.txt && echo "whole again"
+SCRIPT
+chmod 755 "$lab_dir/pipe" "$lab_dir/resume"
+if wanted keys-sftp-resumed; then
+	rm -f "$here/keys-sftp-resumed.keys"
+	case_of keys-sftp-resumed "$lab_dir/resume"
+fi
 for c in sftp scp command legacy tunnel kbdint umac; do
 	wanted "keys-$c" || continue
 	rm -f "$here/keys-$c.keys"
