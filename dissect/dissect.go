@@ -73,6 +73,13 @@ type Waiter interface {
 	Ready(last bool) bool
 }
 
+// Passer is a Dissector that can promise, by a glance, that a proxy need not
+// wait for it: whatever it will make of b, it will ask for nothing but Continue.
+// It is asked when it has consumed all that came before b.
+type Passer interface {
+	Passes(dir Dir, b []byte) bool
+}
+
 // Action is what a dissector asks of its session beside going on.
 type Action uint8
 

@@ -17,6 +17,32 @@ func (s *Session) Limit(dir dissect.Dir) (offset int64, held bool) {
 	return h.read, (h.held || s.root.upgrading) && !s.broken && !s.closed
 }
 
+// Passes reports that b, which comes next in dir, may be forwarded before it is
+// given to Data: nothing in it is held or leads to TLS. Where it cannot be told
+// at a glance it is false.
+func (s *Session) Passes(dir dissect.Dir, b []byte) bool {
+	s.lock()
+	defer s.unlock()
+	st := s.root
+	p, ok := st.dissector.(dissect.Passer)
+	if !ok || st.mode != reading || st.upgrading || st.waits != nil || st.inner != nil || s.broken || s.closed {
+		return false
+	}
+	for i := range st.dirs {
+		if h := &st.dirs[i]; h.held || h.opaque || h.ended {
+			return false
+		}
+	}
+	dir ^= s.swapped
+	return len(st.dirs[dir].unread) == 0 && st.passes(p, dir, b)
+}
+
+func (st *stage) passes(p dissect.Passer, dir dissect.Dir, b []byte) bool {
+	st.dir = dir
+	defer st.returned()
+	return p.Passes(dir, b)
+}
+
 // Consumed returns the offset up to which the dissector has read dir; 0 while
 // the protocol is not known.
 func (s *Session) Consumed(dir dissect.Dir) int64 {

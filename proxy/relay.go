@@ -29,6 +29,7 @@ type relay struct {
 	pumps    [2]*pump
 
 	mu        sync.Mutex // keeps tap and session in step, and guards what follows
+	ahead     []ahead
 	notes     []note
 	upgrading bool // TLS was agreed on: bytes are the handshake's, not the dialogue's
 	clearing  bool // the end of TLS was agreed on (FTP's CCC)
@@ -159,11 +160,18 @@ func (r *relay) begin(tls bool) {
 // upgrade says that these very bytes agreed on it, so the caller sees to it.
 func (r *relay) data(p *pump, b []byte) (taken, upgrade bool) {
 	at := p.now()
-	r.mu.Lock()
+	r.lock()
 	if r.upgrading {
 		r.mu.Unlock()
 		return false, false
 	}
+	upgrade = r.give(p, b, at)
+	r.unlock()
+	return true, upgrade
+}
+
+// give is data for bytes that came at at.
+func (r *relay) give(p *pump, b []byte, at record.Stamp) (upgrade bool) {
 	from := p.given
 	r.sess.Data(p.dir, b, at)
 	p.given += int64(len(b))
@@ -184,13 +192,7 @@ func (r *relay) data(p *pump, b []byte) (taken, upgrade bool) {
 	if p.tapped == from {
 		r.record(p, clear, at)
 	}
-	notes := r.notes
-	r.notes = nil
-	r.mu.Unlock()
-	for _, n := range notes {
-		r.anomaly(n.Code, n.dir, n.Detail)
-	}
-	return true, upgrade
+	return upgrade
 }
 
 // tlsHandshake is the type of the record that opens a TLS connection.
@@ -227,8 +229,8 @@ func (r *relay) rewritten(p *pump, b []byte, end int64) []byte {
 // eof ends a direction for tap and session.
 func (r *relay) eof(p *pump) {
 	at := p.now()
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.lock()
+	defer r.unlock()
 	if len(p.pending) > 0 {
 		r.recordTo(p, p.pending, p.given)
 	}
@@ -288,7 +290,7 @@ func (r *relay) run() {
 // finish tells session and tap how the connection ended.
 func (r *relay) finish(end, by string) {
 	at := record.Stamp{Time: r.srv.cfg.Now()}
-	r.mu.Lock()
+	r.lock()
 	defer r.mu.Unlock()
 	r.sess.Close(end, by, at)
 	if r.tap != nil {
