@@ -281,6 +281,72 @@ func TestProxyKilled(t *testing.T) {
 	}
 }
 
+// TestTsharkReadsTheCapture: what -w writes has valid checksums and sequence
+// numbers, over IPv4 and IPv6, of connections that ended and that were cut, and
+// tshark understands the dialogues.
+func TestTsharkReadsTheCapture(t *testing.T) {
+	tshark, err := exec.LookPath("tshark")
+	if err != nil {
+		t.Skip("tshark is not installed")
+	}
+	file := t.TempDir() + "/traffic.pcapng"
+	server := mailServer(t)
+	args := []string{"--listen", "127.0.0.1:0", "--to", server, "-w", file}
+	addresses := 1
+	if six, err := net.Listen("tcp", "[::1]:0"); err == nil {
+		t.Cleanup(func() { six.Close() })
+		go accept(six, takeMail)
+		args = append(args, "--listen", "[::1]:0", "--to", six.Addr().String())
+		addresses++
+	}
+	p := startProxy(t, addresses, args...)
+	big := "Subject: big\r\n\r\n" + strings.Repeat("0123456789abcdef\r\n", 20_000)
+	for _, addr := range p.addrs {
+		for _, message := range []string{"Subject: hi\r\n\r\nhello", big} {
+			if err := sendMail(addr, message); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = bufio.NewReader(c).ReadString('\n')
+		_ = c.(*net.TCPConn).SetLinger(0)
+		c.Close()
+	}
+	p.stop()
+	fields := func(filter string, names ...string) string {
+		t.Helper()
+		args := []string{"-n", "-r", file, "-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE", "-d", "tcp.port==" + server[strings.LastIndex(server, ":")+1:] + ",smtp", "-Y", filter, "-T", "fields"}
+		for _, n := range names {
+			args = append(args, "-e", n)
+		}
+		out, err := exec.Command(tshark, args...).Output()
+		if err != nil {
+			t.Fatalf("tshark %q: %v", args, err)
+		}
+		return string(out)
+	}
+	const good = "1"
+	sums := map[string]int{}
+	for line := range strings.Lines(fields("tcp", "ip.checksum.status", "tcp.checksum.status")) {
+		sums[strings.TrimSuffix(line, "\n")]++
+	}
+	if four, six := sums[good+"\t"+good], sums["\t"+good]; four < 50 || six < 50*(addresses-1) || len(sums) != addresses {
+		t.Errorf("packets by the state of their checksums (1 is good): %v", sums)
+	}
+	if odd := fields("tcp.analysis.flags || _ws.malformed", "frame.number", "_ws.expert.message"); odd != "" {
+		t.Errorf("tshark finds fault with\n%s", odd)
+	}
+	if commands := fields("smtp.req.command == MAIL && ip", "smtp.req.parameter"); commands != "FROM:<a@x.test>\nFROM:<a@x.test>\n" {
+		t.Errorf("tshark reads %q", commands)
+	}
+	if resets := strings.Count(fields("tcp.flags.reset == 1", "frame.number"), "\n"); resets != addresses {
+		t.Errorf("%d resets, %d connections were cut", resets, addresses)
+	}
+}
+
 // TestProxyRotates: every file is a capture of its own, no packet is lost
 // between two, and numbers that are taken are left out.
 func TestProxyRotates(t *testing.T) {

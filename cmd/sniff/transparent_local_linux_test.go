@@ -55,11 +55,11 @@ func greeting(t *testing.T, ns, addr string) (string, error) {
 	var err error
 	within(t, ns, func() {
 		var c net.Conn
-		if c, err = net.DialTimeout("tcp", addr, 20*time.Second); err != nil {
+		if c, err = net.DialTimeout("tcp", addr, time.Minute); err != nil {
 			return
 		}
 		defer c.Close()
-		_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+		_ = c.SetDeadline(time.Now().Add(time.Minute))
 		line, err = bufio.NewReader(c).ReadString('\n')
 	})
 	return line, err
@@ -144,7 +144,7 @@ func TestTransparentSharesPorts(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { c.Close() })
-		_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+		_ = c.SetDeadline(time.Now().Add(time.Minute))
 		line, err := bufio.NewReader(c).ReadString('\n')
 		if err != nil {
 			t.Fatalf("%s, from %s: %v\n%s", addr, c.LocalAddr(), err, p.errors())
@@ -172,5 +172,54 @@ func TestTransparentSharesPorts(t *testing.T) {
 	}
 	if shared == 0 {
 		t.Error("no port came to be shared, so nothing is shown")
+	}
+}
+
+// TestTransparentBesideOthers: where one listener of a process is transparent,
+// the firewall must leave alone what the others connect to as well.
+func TestTransparentBesideOthers(t *testing.T) {
+	ns, sniff := ownNetwork(t)
+	in := []string{"netns", "exec", ns}
+	must(t, "ip", append(append([]string{}, in...), sniff, "proxy", "setup", "--listen", "127.0.0.1:9040", "--local", "--no-forwarded", "--ports", "25")...)
+	config := t.TempDir() + "/sniff.yaml"
+	err := os.WriteFile(config, []byte(`listeners:
+  - {listen: "127.0.0.1:9040", mode: transparent}
+  - {listen: "127.0.0.1:2525", to: "127.0.0.2:25"}
+  - {listen: "127.0.0.1:1080", mode: socks}
+tls: passthrough
+output: jsonl
+kind: session
+fields: server,via
+`), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := startCommand(t, 3, exec.Command("ip", append(append([]string{}, in...), sniff, "proxy", "-c", config)...))
+	for _, addr := range []string{"127.0.0.2:25", "127.0.0.1:2525"} {
+		if line, err := greeting(t, ns, addr); err != nil || !strings.HasPrefix(line, "220 mail.test") {
+			t.Errorf("%s: %q, %v", addr, line, err)
+		}
+	}
+	within(t, ns, func() {
+		c, err := net.Dial("tcp", "127.0.0.1:1080")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		_ = c.SetDeadline(time.Now().Add(time.Minute))
+		fmt.Fprint(c, "\x05\x01\x00\x05\x01\x00\x01\x7f\x00\x00\x02\x00\x19")
+		const answers = 2 + 10
+		said := make([]byte, answers+len("220 mail.test"))
+		if _, err := io.ReadFull(c, said); err != nil || string(said[answers:]) != "220 mail.test" {
+			t.Errorf("by SOCKS: %q, %v", said, err)
+		}
+	})
+	// Each connection was seen once, by the listener that it came to.
+	printed := p.stop()
+	for _, via := range []string{"transparent 127.0.0.1:9040", "127.0.0.1:2525 to 127.0.0.2:25", "socks 127.0.0.1:1080"} {
+		if strings.Count(printed, `{"server":"127.0.0.2:25","via":"`+via+`"}`) != 1 || strings.Count(printed, "\n") != 3 {
+			t.Errorf("one session via %s is wanted, and 3 in all:\n%s\n%s", via, printed, p.errors())
+		}
 	}
 }
