@@ -48,6 +48,7 @@ func dataServer(t *testing.T, stranger string, saw chan<- error) func(*net.TCPCo
 			case "PASV":
 				passive, _ = net.Listen("tcp", "127.0.0.1:0")
 				defer passive.Close()
+				_ = passive.(*net.TCPListener).SetDeadline(time.Now().Add(time.Minute))
 				fmt.Fprintf(c, "227 Entering Passive Mode (%s)\r\n", endpointText("PASV", netip.MustParseAddrPort(passive.Addr().String())))
 			case "EPRT":
 				var port uint16
@@ -118,6 +119,7 @@ func TestStrangersGetNoData(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer ln.Close()
+		_ = ln.(*net.TCPListener).SetDeadline(time.Now().Add(time.Minute))
 		fmt.Fprintf(c, "EPRT %s\r\n", endpointText("EPRT", netip.MustParseAddrPort(ln.Addr().String())))
 		expect(t, c, "200")
 		fmt.Fprint(c, "RETR f\r\n")
