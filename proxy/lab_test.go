@@ -53,7 +53,7 @@ func startLab(t *testing.T, cfg Config, upstream string) *lab {
 	l := &lab{t: t}
 	bodies := content.New(content.Config{})
 	l.engine = flow.New(flow.Config{
-		Protocols: []dissect.Protocol{http.Protocol(), smtp.Protocol(), ftp.Protocol(), ssh.Protocol(), sftp.Protocol()},
+		Protocols: []dissect.Protocol{http.Protocol(), smtp.Protocol(), ftp.Protocol(), ssh.Protocol(), sftp.Protocol(), sftp.SCP()},
 		Content:   bodies,
 		Inline:    true,
 		TLS:       tlslayer.New(tlslayer.Config{}),

@@ -35,7 +35,7 @@ func readCapture(t *testing.T, path string) []record.Record {
 	bodies := content.New(content.Config{})
 	defer bodies.Close()
 	e := flow.New(flow.Config{
-		Protocols: []dissect.Protocol{http.Protocol(), smtp.Protocol(), ftp.Protocol(), ssh.Protocol(), sftp.Protocol()},
+		Protocols: []dissect.Protocol{http.Protocol(), smtp.Protocol(), ftp.Protocol(), ssh.Protocol(), sftp.Protocol(), sftp.SCP()},
 		Content:   bodies,
 		Inline:    true,
 		TLS:       tlslayer.New(tlslayer.Config{}),

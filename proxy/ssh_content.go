@@ -3,7 +3,6 @@ package proxy
 import (
 	"fmt"
 	"net"
-	"path"
 	"strconv"
 	"strings"
 
@@ -103,9 +102,10 @@ func (c *sshChannel) noteRequest(dir dissect.Dir, q *ssh.Request) (starts bool) 
 		var m struct{ Command string }
 		if ssh.Unmarshal(q.Payload, &m) == nil {
 			r.Command = record.Plain(clipText(m.Command, maxNotedText))
-			r.What = commandKind(m.Command)
+			var inside string
+			r.What, inside = record.SSHCommand(m.Command)
+			c.read(inside)
 		}
-		c.read(r.What)
 		if r.Terminal != "" {
 			c.openScreen(clipText(m.Command, maxNotedText))
 		}
@@ -117,42 +117,19 @@ func (c *sshChannel) noteRequest(dir dissect.Dir, q *ssh.Request) (starts bool) 
 			r.Subsystem = clipText(m.Name, 64)
 			if m.Name == "sftp" {
 				r.What = "sftp"
+				c.read("sftp")
 			}
 		}
-		c.read(r.What)
 		c.running = true
 		return true
 	}
 	return false
 }
 
-// commandKind tells what an executed command is about.
-func commandKind(command string) string {
-	words := strings.Fields(command)
-	if len(words) == 0 {
-		return "exec"
-	}
-	switch path.Base(words[0]) {
-	case "sftp-server", "internal-sftp":
-		return "sftp"
-	case "scp":
-		for _, w := range words[1:] {
-			if strings.HasPrefix(w, "-") && strings.ContainsAny(w, "tf") {
-				return "file_transfer"
-			}
-		}
-	case "rsync":
-		if strings.Contains(command, "--server") {
-			return "file_transfer"
-		}
-	}
-	return "exec"
-}
-
 // read opens the stream that reads the bytes of a channel.
-func (c *sshChannel) read(what string) {
-	if what == "sftp" && c.inner == nil {
-		c.inner = c.m.s.r.sess.Channel("sftp", c.label)
+func (c *sshChannel) read(protocol string) {
+	if protocol != "" && c.inner == nil {
+		c.inner = c.m.s.r.sess.Channel(protocol, c.label)
 	}
 }
 

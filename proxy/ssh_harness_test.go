@@ -66,7 +66,7 @@ func startSSH(t *testing.T, to string, hostKey ssh.PublicKey, change func(*Confi
 	bodies := content.New(content.Config{})
 	b.bodies = sync.OnceFunc(func() { bodies.Close() })
 	b.engine = flow.New(flow.Config{
-		Protocols: []dissect.Protocol{dissectssh.Protocol(), sftp.Protocol()},
+		Protocols: []dissect.Protocol{dissectssh.Protocol(), sftp.Protocol(), sftp.SCP()},
 		Content:   bodies,
 		Sink: record.SinkFunc(func(r record.Record) error {
 			b.mu.Lock()

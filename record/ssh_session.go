@@ -2,6 +2,7 @@ package record
 
 import (
 	"fmt"
+	"path"
 	"strings"
 	"time"
 )
@@ -162,6 +163,32 @@ type SSHChannel struct {
 	ClosedBy      string  `json:"closed_by,omitempty" doc:"who ended the connection: client or server"`
 	ClosedHow     string  `json:"closed_how,omitempty" doc:"how the connection ended: closed, reset, timeout and so on"`
 	Duration      Seconds `json:"duration" doc:"from the first to the last of these bytes, seconds"`
+}
+
+// SSHCommand tells what the command of an exec request (RFC 4254, section 6.5)
+// is about, as in SSHChannel.What, and the protocol inside the channel: sftp,
+// scp, or "" for none that is read.
+func SSHCommand(command string) (what, inside string) {
+	words := strings.Fields(command)
+	if len(words) == 0 {
+		return "exec", ""
+	}
+	switch path.Base(words[0]) {
+	case "sftp-server", "internal-sftp":
+		return "sftp", "sftp"
+	case "scp":
+		// Its server side: -t takes files, -f sends them.
+		for _, w := range words[1:] {
+			if strings.HasPrefix(w, "-") && !strings.HasPrefix(w, "--") && strings.ContainsAny(w, "tf") {
+				return "file_transfer", "scp"
+			}
+		}
+	case "rsync":
+		if strings.Contains(command, "--server") {
+			return "file_transfer", ""
+		}
+	}
+	return "exec", ""
 }
 
 func (*SSHChannel) Kind() Kind { return KindSSHChannel }

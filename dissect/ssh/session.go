@@ -2,7 +2,6 @@ package ssh
 
 import (
 	"fmt"
-	"path"
 	"strings"
 
 	"sniff/content"
@@ -83,51 +82,28 @@ func (ch *channel) request(d *dissector, dir dissect.Dir, r *reader) {
 	case "exec":
 		command := clip(r.string(), maxText)
 		x.Command = record.Plain(command)
-		x.What, ch.started = commandKind(command), true
-		ch.read(d, command)
+		var inside string
+		x.What, inside = record.SSHCommand(command)
+		ch.started = true
+		ch.read(d, inside)
 	case "subsystem":
 		x.Subsystem = clip(r.string(), 64)
 		ch.started = true
 		if x.Subsystem == "sftp" {
 			x.What = "sftp"
-			ch.read(d, "")
+			ch.read(d, "sftp")
 		}
 	}
 }
 
-// commandKind tells what a command is about.
-func commandKind(command string) string {
-	words := strings.Fields(command)
-	if len(words) == 0 {
-		return "exec"
-	}
-	switch path.Base(words[0]) {
-	case "sftp-server", "internal-sftp":
-		return "sftp"
-	case "scp":
-		for _, w := range words[1:] {
-			if strings.HasPrefix(w, "-") && !strings.HasPrefix(w, "--") && strings.ContainsAny(w, "tf") {
-				return "file_transfer"
-			}
-		}
-	case "rsync":
-		if strings.Contains(command, "--server") {
-			return "file_transfer"
-		}
-	}
-	return "exec"
-}
-
-// read opens the stream that reads the files that go through the channel.
-func (ch *channel) read(d *dissector, command string) {
+// read opens the stream that reads what goes through the channel by the given
+// protocol, "" if by none that is read.
+func (ch *channel) read(d *dissector, protocol string) {
 	if ch.nested != nil {
 		return
 	}
-	switch {
-	case ch.rec.What == "sftp":
-		ch.nested = d.env.Open("sftp", ch.label)
-	case ch.rec.What == "file_transfer" && path.Base(strings.Fields(command)[0]) == "scp":
-		ch.nested = d.env.Open("scp", ch.label)
+	if protocol != "" {
+		ch.nested = d.env.Open(protocol, ch.label)
 	}
 	for dir := range d.dec.conn.dark {
 		if d.dec.conn.dark[dir] {
