@@ -84,6 +84,7 @@ type Reader struct {
 	stats   Stats
 	pkt     packet
 	failed  error
+	stopped atomic.Bool
 	closed  atomic.Bool
 }
 
@@ -152,6 +153,9 @@ func (r *Reader) read() error {
 		if r.closed.Load() {
 			return io.EOF
 		}
+		if r.stopped.Load() {
+			return ErrStopped
+		}
 		if err := r.in.next(p); err != nil {
 			var damage *Damage
 			if !errors.As(err, &damage) {
@@ -184,6 +188,13 @@ func (r *Reader) read() error {
 
 // Secrets returns the decryption secrets that the inputs brought so far.
 func (r *Reader) Secrets() []Secret { return r.shared.secrets }
+
+// ErrStopped is what Next returns behind Stop.
+var ErrStopped = errors.New("capture: stopped")
+
+// Stop ends the reading before the end: Next returns ErrStopped from the next
+// packet on. It may be called while Next runs.
+func (r *Reader) Stop() { r.stopped.Store(true) }
 
 // Close stops reading and closes the files that were opened. Of a live capture
 // it may be called while Next waits.

@@ -92,7 +92,7 @@ type live struct {
 
 	frame  frame
 	packet []byte // a frame whose link header or VLAN tag was put back
-	seen   int
+	drops  uint64 // counted before the ring was closed
 	ended  bool
 }
 
@@ -157,22 +157,14 @@ func loopbackIndex() int {
 	return 0
 }
 
-// dropsEvery is how many packets pass between questions for lost ones.
-const dropsEvery = 4096
-
 func (l *live) next(p *packet) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for !l.ended {
 		if l.closed.Load() {
-			l.ended = true
-			l.countDrops()
 			break
 		}
 		if l.ring.take(&l.frame) {
-			if l.seen++; l.seen%dropsEvery == 0 {
-				l.countDrops()
-			}
 			l.deliver(p)
 			return nil
 		}
@@ -243,12 +235,14 @@ func (l *live) interfaceOf(index int32) int {
 	return i
 }
 
-// countDrops adds the packets that the kernel had no room for.
-func (l *live) countDrops() {
-	if l.ring == nil {
-		return
+// lost is how many packets the kernel had no room for, and on what.
+func (l *live) lost() (iface int, n uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ring != nil {
+		l.drops += l.ring.drops()
 	}
-	l.shared.interfaces[l.iface].Dropped += l.ring.drops()
+	return l.iface, l.drops
 }
 
 func (l *live) close() error {
@@ -258,6 +252,7 @@ func (l *live) close() error {
 	l.ring.interrupt()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.drops += l.ring.drops()
 	l.ring.free()
 	l.ring = nil
 	return nil

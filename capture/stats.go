@@ -48,11 +48,21 @@ type Interface struct {
 	Dropped uint64
 }
 
-// Stats returns the counts so far.
+// lossy is a source of packets that can lose some.
+type lossy interface {
+	lost() (iface int, n uint64)
+}
+
+// Stats returns the counts so far. It is for the caller of Next, between its
+// calls.
 func (r *Reader) Stats() Stats {
 	s := r.stats
 	s.Skipped.Incomplete = r.decoder.fragments.incomplete
 	s.Interfaces = append([]Interface(nil), r.shared.interfaces...)
+	if source, ok := r.in.(lossy); ok {
+		iface, n := source.lost()
+		s.Interfaces[iface].Dropped += n
+	}
 	s.UnknownLinks = make(map[uint32]uint64, len(r.stats.UnknownLinks))
 	for link, n := range r.stats.UnknownLinks {
 		s.UnknownLinks[link] = n

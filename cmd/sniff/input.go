@@ -7,10 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"runtime/debug"
-	"time"
-
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
 	"sniff/capture"
 	"sniff/content"
@@ -24,15 +20,25 @@ import (
 func (a *app) analyse(files []string, sink record.Sink, keep int, store content.Store) error {
 	useHugePages(files)
 	opts := capture.Options{Filter: a.filter, CheckChecksums: a.checkChecksums}
-	bar := a.progress()
-	opts.Progress = bar.update
+	a.bar = a.progress()
+	opts.Progress = a.bar.update
+	stdin := len(files) == 1 && files[0] == "-"
+	if stdin {
+		// Who writes it is mostly interrupted by the same key (tcpdump -w - |
+		// sniff read -), and has still something to say then.
+		defer onInterrupt(func() {
+			a.bar.clear()
+			a.note("interrupted: reads standard input to its end; interrupt again to stop at once")
+		})()
+	}
 	reader, err := a.open(files, opts)
 	if err != nil {
 		return err
 	}
-	err = a.analyseFrom(reader, sink, keep, store)
-	bar.finish()
-	return err
+	if !stdin {
+		defer onInterrupt(reader.Stop)()
+	}
+	return a.analyseFrom(reader, sink, keep, store)
 }
 
 const (
@@ -107,6 +113,7 @@ func (a *app) pump(reader *capture.Reader, engine *flow.Engine) error {
 		defer stop()
 		take = ticks
 	}
+	defer a.bar.finish()
 	var seg capture.Segment
 	for {
 		err := reader.Next(&seg)
@@ -117,11 +124,18 @@ func (a *app) pump(reader *capture.Reader, engine *flow.Engine) error {
 		if err == io.EOF {
 			return nil
 		}
+		if err == capture.ErrStopped {
+			a.damaged = true
+			a.bar.finish()
+			fmt.Fprintf(a.stderr, "sniff: interrupted after %s: what follows is of them alone\n", record.Count(reader.Stats().Packets, "packet"))
+			return nil
+		}
 		var damage *capture.Damage
 		if !errors.As(err, &damage) {
 			return inputError{err}
 		}
 		a.damaged = true
+		a.bar.clear()
 		fmt.Fprintf(a.stderr, "sniff: %v\n", damage)
 	}
 }
@@ -145,39 +159,4 @@ func (a *app) open(files []string, opts capture.Options) (*capture.Reader, error
 		return nil, inputError{err}
 	}
 	return nil, usageError{err}
-}
-
-// bar shows progress on a terminal for work that takes over a second.
-type bar struct {
-	out   io.Writer
-	start time.Time
-	bar   *progressbar.ProgressBar
-}
-
-func (a *app) progress() *bar {
-	f, ok := a.stderr.(*os.File)
-	if !ok || a.quiet || !term.IsTerminal(int(f.Fd())) {
-		return &bar{}
-	}
-	return &bar{out: f, start: time.Now()}
-}
-
-func (b *bar) update(done, total int64) {
-	if b.out == nil || time.Since(b.start) < time.Second {
-		return
-	}
-	if b.bar == nil {
-		if total <= 0 {
-			total = -1
-		}
-		b.bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(b.out), progressbar.OptionShowBytes(true),
-			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionSetDescription("reading"))
-	}
-	_ = b.bar.Set64(done)
-}
-
-func (b *bar) finish() {
-	if b.bar != nil {
-		_ = b.bar.Finish()
-	}
 }

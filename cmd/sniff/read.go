@@ -8,7 +8,8 @@ func (a *app) readCommand() *cobra.Command {
 		Short: "What happened: one line per session, then findings and totals",
 		Long: `Read captures (pcap, pcapng, also gzip, zstd, lz4, xz or bzip2; - is standard
 input) and say what happened in each session. Several files, such as those of
-a ring buffer, are read as one in order of time.
+a ring buffer, are read as one in order of time. An interrupt (Ctrl-C) ends the
+reading, and what was read until then is told.
 
 --where, --sort and --limit choose records in the formats that are lists of
 records; in the table and the dialogues they choose sessions, those of which a

@@ -49,6 +49,7 @@ type app struct {
 	shown func(string, dissect.Dir, record.Stamp, [][]byte) // takes certificate chains; nil: nobody does
 
 	live    bool // the input is an interface
+	bar     *bar // of the reading; nil when none is shown
 	found   bool // something at or above --fail-on was found
 	damaged bool // an input was damaged; it was said already
 }
