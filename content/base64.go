@@ -6,22 +6,25 @@ import (
 	"sniff/record"
 )
 
-// base64Block is what a base64 decoder works with: characters without line
-// ends on their way in, decoded bytes on their way out.
+// base64Block is what a base64 decoder works with during a write: characters
+// without line ends on their way in, decoded bytes on their way out. An open
+// body that waits for more has none.
 type base64Block struct {
-	in  [8 << 10]byte // a multiple of four
-	out [6 << 10]byte
+	in  [32 << 10]byte // a multiple of four
+	out [24 << 10]byte
 }
 
 // base64Decoder undoes base64 (RFC 2045, section 6.8). Lines are gathered
 // without their ends to blocks, and whole blocks of nothing but the alphabet
-// are decoded at once; a block with anything else in it goes through slow.
+// are decoded at once; what has anything else in it goes through slow.
 type base64Decoder struct {
-	rd    *reading
-	c     *record.Content
-	next  sink
-	block *base64Block
-	n     int // characters in block.in
+	rd   *reading
+	c    *record.Content
+	next sink
+
+	left [3]byte // the beginning of a group that was cut
+	n    int     // characters in left
+	tail [3]byte // what the last group decodes to
 
 	quad   uint32 // of an unfinished group, for slow
 	digits int
@@ -30,7 +33,7 @@ type base64Decoder struct {
 }
 
 func newBase64(rd *reading, c *record.Content, next sink) *base64Decoder {
-	return &base64Decoder{rd: rd, c: c, next: next, block: rd.r.pools.base64s.Get().(*base64Block)}
+	return &base64Decoder{rd: rd, c: c, next: next}
 }
 
 func (d *base64Decoder) write(p []byte) {
@@ -41,6 +44,9 @@ func (d *base64Decoder) write(p []byte) {
 		}
 		p, d.resync = p[i+1:], false
 	}
+	block := d.rd.r.pools.base64s.Get().(*base64Block)
+	n := copy(block.in[:], d.left[:d.n])
+	d.n = 0
 	for len(p) > 0 {
 		line := p
 		if i := bytes.IndexByte(p, '\n'); i >= 0 {
@@ -52,26 +58,39 @@ func (d *base64Decoder) write(p []byte) {
 			line = line[:n-1]
 		}
 		for len(line) > 0 {
-			n := copy(d.block.in[d.n:], line)
-			line = line[n:]
-			if d.n += n; d.n == len(d.block.in) {
-				d.flush()
+			m := copy(block.in[n:], line)
+			line = line[m:]
+			if n += m; n == len(block.in) {
+				d.decode(block, n)
+				n = 0
 			}
 		}
 	}
+	if d.digits == 0 && d.padded == 0 {
+		d.n = copy(d.left[:], block.in[n&^3:n])
+		n &^= 3
+	}
+	d.decode(block, n)
+	d.rd.r.pools.base64s.Put(block)
 }
 
-// flush decodes the block.
-func (d *base64Decoder) flush() {
-	in := d.block.in[:d.n]
-	d.n = 0
-	if d.digits == 0 && d.padded == 0 && len(in)%4 == 0 {
-		if n, ok := decodeQuads(d.block.out[:], in); ok {
-			d.next.write(d.block.out[:n])
-			return
+// decode passes on what the first n characters of the block say.
+func (d *base64Decoder) decode(block *base64Block, n int) {
+	in := block.in[:n]
+	if d.digits == 0 && d.padded == 0 {
+		groups := in
+		if end := bytes.IndexByte(in, '='); end >= 0 {
+			groups = in[:end]
+		}
+		groups = groups[:len(groups)&^3]
+		if n, ok := decodeQuads(block.out[:], groups); ok && n > 0 {
+			d.next.write(block.out[:n])
+			in = in[len(groups):]
 		}
 	}
-	d.next.write(d.slow(d.block.out[:0], in))
+	if len(in) > 0 {
+		d.next.write(d.slow(block.out[:0], in))
+	}
 }
 
 // slow decodes anything: white space is skipped, so is what is not in the
@@ -137,20 +156,18 @@ func (d *base64Decoder) close(complete bool) {
 		// A group that lacks its padding is common enough and still whole.
 		d.c.Problem("base64_unpadded")
 	}
-	d.rd.r.pools.base64s.Put(d.block)
-	d.block = nil
 	d.next.close(complete)
 }
 
 // flushRest decodes what is left, and reports whether its last group lacked
 // its padding.
 func (d *base64Decoder) flushRest() bool {
-	d.flush()
-	d.padded = 0
+	d.next.write(d.slow(d.tail[:0], d.left[:d.n]))
+	d.n, d.padded = 0, 0
 	if d.digits == 0 {
 		return false
 	}
-	d.next.write(d.group(d.block.out[:0]))
+	d.next.write(d.group(d.tail[:0]))
 	d.padded = 0
 	return true
 }

@@ -72,6 +72,9 @@ func (b *body) Write(p []byte) {
 		c.buf = c.buf[:len(c.buf)+n]
 		p = p[n:]
 		if len(c.buf) < cap(c.buf) {
+			if b.r.pools.crowded() {
+				b.flush()
+			}
 			return
 		}
 		if len(p) == 0 && cap(c.buf) == smallChunk {

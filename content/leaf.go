@@ -1,8 +1,6 @@
 package content
 
 import (
-	"encoding/hex"
-	"hash"
 	"strings"
 
 	"sniff/record"
@@ -19,17 +17,16 @@ type leaf struct {
 	info  *Info
 	offer bool // loads may have it
 
-	first   [firstBytes]byte
-	n       int // bytes in first
+	first   *[firstBytes]byte // nil while it is not needed
+	n       int               // bytes in first
 	decided bool
 
-	sha256, sha1, md5 hash.Hash
-	sum               [64]byte
-	load              Load
-	parser            Parser
-	slot              int // where its Loaded goes
-	store             artefact
-	texts             []sink // readers of texts: URLs, uuencoded files, reports
+	sums   *sums
+	load   Load
+	parser Parser
+	slot   int // where its Loaded goes
+	store  artefact
+	texts  []sink // readers of texts: URLs, uuencoded files, reports
 }
 
 // newLeaf returns a leaf that fills c. info is what loads and the store are
@@ -37,6 +34,7 @@ type leaf struct {
 func newLeaf(rd *reading, c *record.Content, info *Info, offer bool) *leaf {
 	l := rd.r.pools.leaves.Get().(*leaf)
 	l.rd, l.c, l.info, l.offer = rd, c, info, offer
+	l.sums = rd.r.pools.sums.Get().(*sums)
 	if isText(c.MediaType) {
 		if rd.r.config.URLs {
 			l.texts = append(l.texts, newURLScanner(rd, c))
@@ -64,6 +62,9 @@ func (l *leaf) write(p []byte) {
 			l.pass(p)
 			return
 		}
+		if l.first == nil {
+			l.first = l.rd.r.pools.firsts.Get().(*[firstBytes]byte)
+		}
 		n := copy(l.first[l.n:], p)
 		l.n += n
 		if p = p[n:]; l.n < firstBytes {
@@ -76,10 +77,17 @@ func (l *leaf) write(p []byte) {
 
 // decideFirst decides by what has been gathered, and passes it on.
 func (l *leaf) decideFirst() {
-	if !l.decided {
-		l.decide(l.first[:l.n])
-		l.pass(l.first[:l.n])
+	if l.decided {
+		return
 	}
+	if l.first == nil {
+		l.decide(nil)
+		return
+	}
+	l.decide(l.first[:l.n])
+	l.pass(l.first[:l.n])
+	l.rd.r.pools.firsts.Put(l.first)
+	l.first = nil
 }
 
 // decide names the type and finds who wants the leaf.
@@ -112,13 +120,7 @@ func (l *leaf) pass(p []byte) {
 	if len(p) == 0 {
 		return
 	}
-	l.sha256.Write(p)
-	if l.sha1 != nil {
-		l.sha1.Write(p)
-	}
-	if l.md5 != nil {
-		l.md5.Write(p)
-	}
+	l.sums.write(p)
 	if room := l.rd.r.config.Keep - len(l.c.Kept); room > 0 {
 		l.c.Kept = append(l.c.Kept, p[:min(room, len(p))]...)
 	}
@@ -150,9 +152,7 @@ func (l *leaf) close(complete bool) {
 	if !complete {
 		l.c.Partial = true
 	}
-	l.c.SHA256 = l.digest(l.sha256)
-	l.c.SHA1 = l.digest(l.sha1)
-	l.c.MD5 = l.digest(l.md5)
+	l.sums.end(l.rd, l.c)
 	if len(l.c.Kept) > 0 && l.c.Charset != "" && strings.HasPrefix(l.c.MediaType, "text/") && !strings.HasSuffix(l.c.MediaType, "xml") {
 		// What is kept is kept to be read. XML says its charset itself.
 		l.c.Kept = []byte(decodeBytes(string(l.c.Kept), l.c.Charset))
@@ -168,16 +168,7 @@ func (l *leaf) close(complete bool) {
 	pool := &l.rd.r.pools.leaves
 	clear(l.texts)
 	l.texts = l.texts[:0]
-	l.rd, l.c, l.info, l.load, l.parser, l.store = nil, nil, nil, nil, nil, artefact{}
+	l.rd, l.c, l.info, l.sums, l.load, l.parser, l.store = nil, nil, nil, nil, nil, nil, artefact{}
 	l.n, l.decided = 0, false
 	pool.Put(l)
-}
-
-func (l *leaf) digest(h hash.Hash) string {
-	if h == nil {
-		return ""
-	}
-	s := hex.EncodeToString(h.Sum(l.sum[:0]))
-	h.Reset()
-	return s
 }

@@ -18,6 +18,9 @@ const (
 	// mostBig is how many big chunks may exist at once; with more open bodies
 	// than that, the others make do with small ones.
 	mostBig = 256
+	// mostSmall is how many small chunks may be waiting to be filled: 64 MiB of
+	// them. With more, what is written is handed to the workers at once.
+	mostSmall = 8 << 10
 )
 
 type chunk struct{ buf []byte }
@@ -25,10 +28,11 @@ type chunk struct{ buf []byte }
 // pools are what a Reader uses again and again.
 type pools struct {
 	smalls, bigs sync.Pool
-	big          atomic.Int64
+	big, small   atomic.Int64
 
-	leaves, base64s, readers, buffers sync.Pool
-	gzips, zlibs, flates, brs, zstds  sync.Pool
+	leaves, sums, firsts             sync.Pool
+	base64s, readers, buffers        sync.Pool
+	gzips, zlibs, flates, brs, zstds sync.Pool
 
 	desk digest.Desk // where the workers digest
 }
@@ -39,15 +43,17 @@ func (p *pools) init(config *Config) {
 	p.readers.New = func() any { return bufio.NewReaderSize(nil, 4096) }
 	p.buffers.New = func() any { return new([32 << 10]byte) }
 	p.base64s.New = func() any { return new(base64Block) }
-	p.leaves.New = func() any {
-		l := &leaf{sha256: p.desk.New()}
+	p.leaves.New = func() any { return new(leaf) }
+	p.firsts.New = func() any { return new([firstBytes]byte) }
+	p.sums.New = func() any {
+		s := &sums{sha256: p.desk.New()}
 		if config.SHA1 {
-			l.sha1 = sha1.New()
+			s.sha1 = sha1.New()
 		}
 		if config.MD5 {
-			l.md5 = md5.New()
+			s.md5 = md5.New()
 		}
-		return l
+		return s
 	}
 }
 
@@ -58,8 +64,12 @@ func (p *pools) chunk(big bool) *chunk {
 			return c
 		}
 	}
+	p.small.Add(1)
 	return p.smalls.Get().(*chunk)
 }
+
+// crowded reports whether chunks must not wait to be filled.
+func (p *pools) crowded() bool { return p.small.Load() > mostSmall }
 
 // grow returns a big chunk that begins with what the small chunk c holds, and
 // frees c; nil if c is big or no big one is to be had.
@@ -86,6 +96,7 @@ func (p *pools) takeBig() *chunk {
 func (p *pools) free(c *chunk) {
 	c.buf = c.buf[:0]
 	if cap(c.buf) == smallChunk {
+		p.small.Add(-1)
 		p.smalls.Put(c)
 		return
 	}

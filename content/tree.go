@@ -1,8 +1,6 @@
 package content
 
 import (
-	"encoding/hex"
-	"hash"
 	"slices"
 	"strings"
 
@@ -71,9 +69,8 @@ const (
 
 // rawCopy digests and stores a message as it was sent.
 type rawCopy struct {
-	sha256, sha1, md5 hash.Hash
-	l                 *leaf // where the hashes are borrowed from
-	store             artefact
+	sums  *sums
+	store artefact
 }
 
 // newMessageTree returns a sink for a mail message.
@@ -100,8 +97,7 @@ func (t *tree) top() *entity { return &t.stack[len(t.stack)-1] }
 // pushMessage opens a message whose head comes next.
 func (t *tree) pushMessage(c *record.Content, offer bool, info *Info) {
 	e := entity{kind: messageEntity, state: inHead, c: c, begin: t.at, offer: offer, message: c}
-	l := t.rd.r.pools.leaves.Get().(*leaf)
-	e.raw = &rawCopy{sha256: l.sha256, sha1: l.sha1, md5: l.md5, l: l}
+	e.raw = &rawCopy{sums: t.rd.r.pools.sums.Get().(*sums)}
 	e.raw.store.create(t.rd, info, c, Raw)
 	t.raws++
 	t.stack = append(t.stack, e)
@@ -336,29 +332,13 @@ func (t *tree) end(e *entity, complete bool) {
 
 func (r *rawCopy) write(rd *reading, c *record.Content, p []byte) {
 	c.Size += int64(len(p))
-	r.sha256.Write(p)
-	if r.sha1 != nil {
-		r.sha1.Write(p)
-	}
-	if r.md5 != nil {
-		r.md5.Write(p)
-	}
+	r.sums.write(p)
 	r.store.write(rd, c, p)
 }
 
 func (r *rawCopy) close(rd *reading, c *record.Content) {
-	c.SHA256, c.SHA1, c.MD5 = sumHex(r.sha256), sumHex(r.sha1), sumHex(r.md5)
+	r.sums.end(rd, c)
 	r.store.close(rd, c)
-	rd.r.pools.leaves.Put(r.l)
-}
-
-func sumHex(h hash.Hash) string {
-	if h == nil {
-		return ""
-	}
-	s := hex.EncodeToString(h.Sum(nil))
-	h.Reset()
-	return s
 }
 
 // discard is the sink of what is not read.

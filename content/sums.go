@@ -1,0 +1,40 @@
+package content
+
+import (
+	"encoding/hex"
+	"hash"
+
+	"sniff/record"
+)
+
+// sums are the digests of one body or message; those that nobody asked for are
+// nil.
+type sums struct {
+	sha256, sha1, md5 hash.Hash
+	buf               [32]byte
+}
+
+func (s *sums) write(p []byte) {
+	s.sha256.Write(p)
+	if s.sha1 != nil {
+		s.sha1.Write(p)
+	}
+	if s.md5 != nil {
+		s.md5.Write(p)
+	}
+}
+
+// end notes the digests in c, and gives s back to its pool.
+func (s *sums) end(rd *reading, c *record.Content) {
+	c.SHA256, c.SHA1, c.MD5 = s.hex(s.sha256), s.hex(s.sha1), s.hex(s.md5)
+	rd.r.pools.sums.Put(s)
+}
+
+func (s *sums) hex(h hash.Hash) string {
+	if h == nil {
+		return ""
+	}
+	text := hex.EncodeToString(h.Sum(s.buf[:0]))
+	h.Reset()
+	return text
+}
