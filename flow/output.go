@@ -8,8 +8,9 @@ import (
 )
 
 // maxQueued is how many records may wait for the output goroutine before the
-// engine waits for it.
-const maxQueued = 4096
+// engine waits for it: enough to keep both busy, and few enough that what the
+// records hold is still in the caches, and young, when it is written.
+const maxQueued = 256
 
 // output takes records to the sink, in the order in which they were put.
 //
