@@ -20,6 +20,9 @@ func tlsFailure(h *record.TLSHandshake, rep *Reporter) {
 		}
 	case "closed":
 		if h.Client != nil && h.Server == nil {
+			if rep.Has("tls.plain_port") {
+				break // it was, and not in TLS
+			}
 			rep.Raise("tls.not_answered", fmt.Sprintf("%s closed the connection without an answer to the ClientHello of %s", h.Header.Server, h.Header.Client.Addr()), h)
 		} else if h.Client != nil {
 			rep.Raise("tls.handshake_cut", fmt.Sprintf("the TLS handshake between %s and %s was not completed, and no alert says why", h.Header.Client.Addr(), h.Header.Server), h)

@@ -32,12 +32,13 @@ type FTPExchange struct {
 
 // FTPReply is one reply, of one line or several.
 type FTPReply struct {
-	Code       int       `json:"code" doc:"reply code; 0 when the line bears none"`
-	Lines      []string  `json:"lines" doc:"text of its lines without code and line end, bytes that are no UTF-8 as \\xNN; bounded"`
-	More       int       `json:"more,omitempty" doc:"lines that were not kept"`
-	Incomplete bool      `json:"incomplete,omitempty" doc:"its last line was never seen"`
-	Time       time.Time `json:"time" doc:"capture time of its first byte"`
-	Offset     int64     `json:"offset" doc:"offset of its first byte in the server's stream"`
+	Code         int       `json:"code" doc:"reply code; 0 when the line bears none"`
+	Lines        []string  `json:"lines" doc:"text of its lines without code and line end, bytes that are no UTF-8 as \\xNN; bounded"`
+	More         int       `json:"more,omitempty" doc:"lines that were not kept"`
+	Incomplete   bool      `json:"incomplete,omitempty" doc:"its last line was never seen"`
+	Time         time.Time `json:"time" doc:"capture time of its first byte"`
+	Offset       int64     `json:"offset" doc:"offset of its first byte in the server's stream"`
+	StreamOffset int64     `json:"stream_offset,omitempty" doc:"where that byte came out of TLS: offset of the TLS record that carried it, as in the header"`
 }
 
 // Results of an FTPExchange.

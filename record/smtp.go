@@ -45,16 +45,17 @@ type SMTPStep struct {
 
 // SMTPReply is one reply of the server.
 type SMTPReply struct {
-	Code      int       `json:"code" doc:"reply code; 0 when the reply has none"`
-	Enhanced  string    `json:"enhanced,omitempty" doc:"enhanced status code (RFC 3463), such as 5.1.1"`
-	Text      []string  `json:"text" doc:"lines without code and enhanced code"`
-	Meaning   string    `json:"meaning,omitempty" doc:"what the codes mean at this place of the dialogue, in words"`
-	Malformed string    `json:"malformed,omitempty" doc:"how it breaks the grammar of replies"`
-	Partial   bool      `json:"partial,omitempty" doc:"part of it is missing"`
-	Time      time.Time `json:"time" doc:"when its first byte was seen"`
-	Took      Seconds   `json:"took,omitempty" doc:"from its first line to its last, where they came apart"`
-	Offset    int64     `json:"offset" doc:"offset of that byte in the server's stream"`
-	Packet    uint64    `json:"-" doc:"number of the packet that carried it"`
+	Code         int       `json:"code" doc:"reply code; 0 when the reply has none"`
+	Enhanced     string    `json:"enhanced,omitempty" doc:"enhanced status code (RFC 3463), such as 5.1.1"`
+	Text         []string  `json:"text" doc:"lines without code and enhanced code"`
+	Meaning      string    `json:"meaning,omitempty" doc:"what the codes mean at this place of the dialogue, in words"`
+	Malformed    string    `json:"malformed,omitempty" doc:"how it breaks the grammar of replies"`
+	Partial      bool      `json:"partial,omitempty" doc:"part of it is missing"`
+	Time         time.Time `json:"time" doc:"when its first byte was seen"`
+	Took         Seconds   `json:"took,omitempty" doc:"from its first line to its last, where they came apart"`
+	Offset       int64     `json:"offset" doc:"offset of that byte in the server's stream"`
+	StreamOffset int64     `json:"stream_offset,omitempty" doc:"where that byte came out of TLS: offset of the TLS record that carried it, as in the header"`
+	Packet       uint64    `json:"-" doc:"number of the packet that carried it"`
 
 	// Wire holds the lines as they stand, for the dialogue.
 	Wire []string `json:"-"`

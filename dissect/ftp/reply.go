@@ -53,7 +53,7 @@ func (s *session) line(b []byte, at record.Stamp) dissect.Action {
 	} else if sep != ' ' && sep != '-' && len(rest) > 0 {
 		s.violation("ftp_reply_malformed", dissect.ServerToClient, at, "no space or hyphen behind the reply code")
 	}
-	r := &reply{at: at, rec: record.FTPReply{Code: code, Time: at.Time, Offset: at.Offset}}
+	r := &reply{at: at, rec: record.FTPReply{Code: code, Time: at.Time, Offset: at.Offset, StreamOffset: at.Carrier}}
 	r.add(rest, at, len(b)-len(rest))
 	s.open = r
 	if sep == '-' {

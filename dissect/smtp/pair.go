@@ -356,5 +356,5 @@ func stampOf(h *record.Header) record.Stamp {
 }
 
 func stampOfReply(r *record.SMTPReply) record.Stamp {
-	return record.Stamp{Time: r.Time, Packet: r.Packet, Offset: r.Offset}
+	return record.Stamp{Time: r.Time, Packet: r.Packet, Offset: r.Offset, Carrier: r.StreamOffset}
 }

@@ -137,7 +137,7 @@ func (d *dissector) serverLine(s string, at record.Stamp) dissect.Action {
 	}
 	p := d.part
 	if p == nil {
-		p = &replyPart{rep: &record.SMTPReply{Time: at.Time, Offset: at.Offset, Packet: at.Packet, Partial: d.cutReply}}
+		p = &replyPart{rep: &record.SMTPReply{Time: at.Time, Offset: at.Offset, StreamOffset: at.Carrier, Packet: at.Packet, Partial: d.cutReply}}
 		d.part, d.cutReply = p, false
 	}
 	if l.odd != "" {

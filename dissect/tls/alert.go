@@ -49,7 +49,10 @@ var alerts = map[uint8]alertInfo{
 	121: {"ech_required", "encrypted ClientHello is required"},
 }
 
-const alertCloseNotify = 0
+const (
+	alertCloseNotify = 0
+	alertDecodeError = 50
+)
 
 // readAlert makes a record of an alert message that was read.
 func readAlert(level, code uint8, dir dissect.Dir, at record.Stamp, encrypted bool) record.TLSAlert {

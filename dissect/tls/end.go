@@ -88,6 +88,13 @@ func (l *layer) alertMessage(dir dissect.Dir, b []byte, encrypted bool) {
 			a.Level = "fatal"
 		}
 	}
+	// OpenSSL says decode_error to a peer that hung up. That is what happened,
+	// and no fault in what the peer said.
+	other := &l.sides[dir.Other()]
+	hungUp := b[1] == alertDecodeError && other.ended && other.shut == ""
+	if hungUp {
+		a.Meaning = "the " + dir.Other().String() + " had hung up"
+	}
 	switch {
 	case b[1] == alertCloseNotify:
 		s.shut = endCloseNotify
@@ -96,6 +103,7 @@ func (l *layer) alertMessage(dir dissect.Dir, b []byte, encrypted bool) {
 	}
 	if h := l.hs; h != nil && !h.emitted {
 		h.alert(a)
+		h.failed = h.failed && !hungUp
 		if fatal {
 			l.complete(true)
 		}

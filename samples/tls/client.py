@@ -1,4 +1,4 @@
-"""Sends one mail: client.py FOLDER clear | starttls [PORT] | PROFILE [resume].
+"""Sends one mail: client.py FOLDER clear | starttls [PORT [resume]] | PROFILE [resume].
 
 With resume, the same dialogue is had twice, the second time in a resumed
 session."""
@@ -44,15 +44,19 @@ if name == "clear":
     say(s.makefile("rb"), s, LINES)
     s.close()
 elif name == "starttls":
-    s = socket.create_connection(("192.0.2.20", int((sys.argv[3:] or [25])[0])))
-    say(s.makefile("rb"), s, [LINES[0], "STARTTLS"])
-    s = context("client", "tls13", folder).wrap_socket(s, server_hostname="server.example")
-    f = s.makefile("rb")
-    for line in LINES:
-        s.sendall(line.encode() + b"\r\n")
-        while (a := f.readline()) and a[3:4] != b" ":
-            pass
-    close(s)
+    port = int((sys.argv[3:] or [25])[0])
+    ctx, session = context("client", "tls12-gcm" if port == 4052 else "tls13", folder), None
+    for _ in [1] + sys.argv[4:]:
+        s = socket.create_connection(("192.0.2.20", port))
+        say(s.makefile("rb"), s, [LINES[0], "STARTTLS"])
+        s = ctx.wrap_socket(s, server_hostname="server.example", session=session)
+        f = s.makefile("rb")
+        for line in LINES:
+            s.sendall(line.encode() + b"\r\n")
+            while (a := f.readline()) and a[3:4] != b" ":
+                pass
+        session = s.session
+        close(s)
 else:
     ctx, session = context("client", name, folder), None
     for _ in sys.argv[2:]:

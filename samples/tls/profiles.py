@@ -27,6 +27,11 @@ PROFILES = {
     "tls13-ecdsa": (4017, "TLSv1_3", None, "ecdsa"),
     "tls13-client-certificate": (4018, "TLSv1_3", None, "clientcert"),
     "tls13-retry": (4019, "TLSv1_3", None, "p384"),
+    # What the client offers of TLS 1.3 is set by OPENSSL_CONF.
+    "tls13-aes-128-gcm": (4020, "TLSv1_3", None, ""),
+    "tls13-chacha20-poly1305": (4021, "TLSv1_3", None, ""),
+    "tls13-aes-128-ccm": (4022, "TLSv1_3", None, ""),
+    "tls13-aes-128-ccm-8": (4023, "TLSv1_3", None, ""),
 }
 
 

@@ -32,6 +32,11 @@ openssl req -x509 -newkey rsa:1024 -nodes -days 3650 -subj /CN=other.example -ad
 	-keyout weak.key -out weak.pem 2>/dev/null
 cp ca.pem "$here/ca.pem"
 cp rsa.key "$here/server.key"
+# The server may choose every suite of TLS 1.3; a client offers the one of its case.
+suites() { # FILE SUITES
+	printf 'openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\nCiphersuites = %s\n' "$2" >"$1"
+}
+suites all.cnf TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:TLS_AES_128_CCM_SHA256:TLS_AES_128_CCM_8_SHA256
 
 # keys CASE: keeps the key log of the case that was recorded just now.
 keys() {
@@ -50,8 +55,9 @@ openssl_case() {
 	keys "$1"
 }
 echo 'the quick brown fox' >line.txt
+case_of() { echo "$1" | tr 'A-Z_' 'a-z-' | sed 's/^tls-/tls13-/; s/-sha256//'; } # of a suite of TLS 1.3
 
-server_run aiosmtpd /usr/bin/python3 "$here/server.py" "$lab_dir"
+server_run aiosmtpd env OPENSSL_CONF=all.cnf /usr/bin/python3 "$here/server.py" "$lab_dir"
 wait_port 4019
 record clear /usr/bin/python3 "$here/client.py" "$lab_dir" clear
 record starttls /usr/bin/python3 "$here/client.py" "$lab_dir" starttls
@@ -61,15 +67,24 @@ for p in tls10-cbc tls10-etm tls11-cbc tls12-cbc tls12-etm tls12-gcm tls12-gcm-n
 	record "$p" /usr/bin/python3 "$here/client.py" "$lab_dir" "$p"
 	keys "$p"
 done
-for p in tls12-session-id tls12-gcm tls13; do
+for p in tls10-cbc tls10-etm tls11-cbc tls12-cbc tls12-etm tls12-ccm tls12-ccm8 tls12-chacha20 tls12-static-rsa tls12-session-id tls12-gcm tls13; do
 	record "$p-resumed" /usr/bin/python3 "$here/client.py" "$lab_dir" "$p" resume
 	keys "$p-resumed"
+done
+for s in TLS_AES_128_GCM_SHA256 TLS_CHACHA20_POLY1305_SHA256 TLS_AES_128_CCM_SHA256 TLS_AES_128_CCM_8_SHA256; do
+	p=$(case_of "$s")
+	suites one.cnf "$s"
+	record "$p-resumed" env OPENSSL_CONF=one.cnf /usr/bin/python3 "$here/client.py" "$lab_dir" "$p" resume
+	keys "$p-resumed"
+done
+for p in starttls:25 starttls-tls12:4052; do
+	record "${p%:*}-resumed" /usr/bin/python3 "$here/client.py" "$lab_dir" starttls "${p#*:}" resume
+	keys "${p%:*}-resumed"
 done
 
 rsa='-cert rsa.pem -key rsa.key -cert_chain rsa.pem'
 for s in TLS_AES_128_GCM_SHA256 TLS_CHACHA20_POLY1305_SHA256 TLS_AES_128_CCM_SHA256 TLS_AES_128_CCM_8_SHA256; do
-	name=$(echo "$s" | tr 'A-Z_' 'a-z-' | sed 's/^tls-/tls13-/; s/-sha256//')
-	openssl_case "$name" "$rsa -ciphersuites $s" "-ciphersuites $s -quiet"
+	openssl_case "$(case_of "$s")" "$rsa -ciphersuites $s" "-ciphersuites $s -quiet"
 done
 openssl_case tls13-key-update "$rsa" '-tls1_3' 'K'
 openssl_case tls12-renegotiation "$rsa -client_renegotiation" '-tls1_2' 'R'
@@ -194,3 +209,52 @@ openssl_case failed-alpn "$rsa -alpn h2" '-alpn http/1.1'
 openssl_case failed-fallback "$rsa" '-fallback_scsv -tls1_1 -cipher ALL:@SECLEVEL=0'
 openssl_case weak-certificate '-cert weak.pem -key weak.key -cipher ALL:@SECLEVEL=0' '-tls1_2 -cipher ALL:@SECLEVEL=0'
 openssl_case anonymous '-nocert -tls1_2 -cipher ADH-AES128-SHA:@SECLEVEL=0' '-tls1_2 -cipher ADH-AES128-SHA:@SECLEVEL=0'
+
+# What else is wrong with certificates: their chain, dates, names and signature.
+openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj '/CN=Example Issuing' -CA ca.pem -CAkey ca.key -keyout sub.key -out sub.pem 2>/dev/null
+issue() { # NAME START END OPTIONS...
+	name=$1 start=$2 end=$3
+	shift 3
+	: >index.db
+	printf '[ca]\ndefault_ca = c\n[c]\ndatabase = index.db\nnew_certs_dir = .\nrand_serial = yes\npolicy = p\ndefault_md = sha256\n[p]\ncommonName = supplied\n' >ca.cnf
+	openssl ca -config ca.cnf -batch -notext -in rsa.csr -startdate "$start" -enddate "$end" -out "$name.crt" "$@" 2>/dev/null
+}
+days() { date -u -d "$1 days" +%y%m%d%H%M%SZ; }
+sub='-cert sub.pem -keyfile sub.key -extfile rsa.ext' root='-cert ca.pem -keyfile ca.key'
+issue leaf "$(days -1)" "$(days 3650)" $sub
+issue expired "$(days -90)" "$(days -1)" $root -extfile rsa.ext
+issue early "$(days 30)" "$(days 3650)" $root -extfile rsa.ext
+issue soon "$(days -80)" "$(days 3)" $root -extfile rsa.ext
+issue sha1 "$(days -1)" "$(days 3650)" $root -extfile rsa.ext -md sha1
+issue nameless "$(days -1)" "$(days 3650)" $root
+cat ca.pem sub.pem >unordered.pem
+openssl_case certificate-chain-order '-cert leaf.crt -key rsa.key -cert_chain unordered.pem -tls1_2' ''
+openssl_case certificate-alone '-cert leaf.crt -key rsa.key -tls1_2' ''
+for c in expired early soon sha1 nameless; do
+	openssl_case "certificate-$c" "-cert $c.crt -key rsa.key -tls1_2 -cipher ALL:@SECLEVEL=0" ''
+done
+rm -f keys
+record certificate-address env SSLKEYLOGFILE=keys curl -sk --data-binary @line.txt https://192.0.2.20/echo
+keys certificate-address
+
+# More handshakes that fail, that are spoiled on their way, or are a second try.
+openssl dhparam -dsaparam -out dh.pem 1024 2>/dev/null
+openssl_case failed-dh-group "$rsa -tls1_2 -dhparam dh.pem -cipher DHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0" '-tls1_2 -cipher DHE-RSA-AES128-GCM-SHA256:@SECLEVEL=2'
+openssl_case failed-client-certificate "$rsa -tls1_2 -Verify 1 -verify_return_error -CAfile weak.pem" '-cert client.pem -key client.key'
+openssl_case fallback "$rsa -tls1_2" '-tls1_2 -fallback_scsv'
+relayed() { # CASE HOW
+	port=$((${port:-5000} + 2))
+	on_server openssl s_server -accept "192.0.2.20:$((port - 1))" -naccept 1 -rev $rsa >"server-$1.log" 2>&1 &
+	lab_pids="$lab_pids $!"
+	wait_port $((port - 1))
+	on_server /usr/bin/python3 "$here/relay.py" "$port" $((port - 1)) "$2" >"relay-$1.log" 2>&1 &
+	lab_pids="$lab_pids $!"
+	wait_port "$port"
+	record "$1" openssl s_client -connect "192.0.2.20:$port" -servername server.example -CAfile ca.pem -min_protocol TLSv1.2
+}
+relayed failed-cut cut
+relayed failed-downgrade downgrade
+record heartbleed /usr/bin/python3 "$here/heartbleed.py" 5210
+record tls-to-plain-port openssl s_client -connect 192.0.2.20:2525
+record plain-to-tls-port curl -s --data-binary @line.txt http://server.example:443/echo
+record failed-unread gnutls-cli --x509cafile weak.pem --port 5210 server.example

@@ -19,7 +19,9 @@ def smtp(**kw):
 async def main():
     loop = asyncio.get_running_loop()
     await loop.create_server(lambda: smtp(), "192.0.2.20", 2525)
-    await loop.create_server(lambda: smtp(tls_context=context("server", "tls13", folder)), "192.0.2.20", 25)
+    for port, name in ((25, "tls13"), (4052, "tls12-gcm")):
+        ctx = context("server", name, folder)
+        await loop.create_server(lambda ctx=ctx: smtp(tls_context=ctx), "192.0.2.20", port)
     for name, (port, *_) in PROFILES.items():
         await loop.create_server(lambda: smtp(), "192.0.2.20", port, ssl=context("server", name, folder))
     # For clients that do not log their keys.
