@@ -62,7 +62,12 @@ func startLab(t *testing.T, cfg Config, upstream string) *lab {
 	})
 	cfg.Engine = l.engine
 	if cfg.Listeners == nil {
-		cfg.Listeners = []Listener{{Listen: "127.0.0.1:0", To: upstream}}
+		cfg.Listeners = []Listener{{Listen: "127.0.0.1:0"}}
+	}
+	for i := range cfg.Listeners {
+		if l := &cfg.Listeners[i]; l.Mode == "" && l.To == "" {
+			l.To = upstream
+		}
 	}
 	srv, err := Start(cfg)
 	if err != nil {

@@ -12,8 +12,10 @@
 // data.go. SSH is recognised by its identification and terminated on both legs
 // (ssh.go says how, and what is recorded of it).
 //
-// Every relayed message passes pump.flush, the one place where it can be held
-// or changed.
+// What is relayed can be held or changed in one place for each kind: the
+// dialogue of a control connection in relay.rewritten and pump.limit, the bytes
+// of a data connection in pump.pass, those of an SSH channel in sshChannel.copy.
+// In each, dissectors and tap have the bytes before they are forwarded.
 package proxy
 
 import (
@@ -82,6 +84,8 @@ type Listener struct {
 	Allow []netip.Prefix
 	// Via reaches upstreams through a further proxy; nil connects directly.
 	Via *Via
+	// ClientCert is shown to upstreams that ask for one; may be nil.
+	ClientCert *tls.Certificate
 }
 
 // Config sets up a Server. The zero value of every limit means its default.
@@ -92,9 +96,8 @@ type Config struct {
 	// through unread.
 	CA *ca.Authority
 	// Roots verify upstream certificates; nil means the system's.
-	Roots      *x509.CertPool
-	Verify     Verify
-	ClientCert *tls.Certificate
+	Roots  *x509.CertPool
+	Verify Verify
 	// SSH sets up how SSH is intercepted.
 	SSH SSH
 	// KeyLog gets the TLS secrets of both legs, NSS format.

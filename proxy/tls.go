@@ -206,8 +206,8 @@ func (h *handshake) callUpstream(name string, protocols []string) error {
 		InsecureSkipVerify: true,
 		VerifyConnection:   func(cs tls.ConnectionState) error { return h.checkUpstream(cs, name) },
 	}
-	if cfg.ClientCert != nil {
-		l.client.Certificates = []tls.Certificate{*cfg.ClientCert}
+	if c := h.r.listener.ClientCert; c != nil {
+		l.client.Certificates = []tls.Certificate{*c}
 	}
 	h.up = tls.Client(h.upstream, l.client)
 	ctx, cancel := context.WithTimeout(h.r.srv.ctx, cfg.Limits.Handshake)

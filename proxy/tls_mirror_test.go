@@ -18,7 +18,7 @@ func TestClientCertificate(t *testing.T) {
 		var cfg Config
 		if have {
 			c := people.issue(t, "alice", time.Hour)
-			cfg.ClientCert = &c
+			cfg.Listeners = []Listener{{Listen: "127.0.0.1:0", ClientCert: &c}}
 		}
 		l, trust := tlsLab(t, cfg, good(t), func(cfg *tls.Config) func(*net.TCPConn) {
 			cfg.ClientAuth, cfg.ClientCAs, cfg.NextProtos = tls.RequireAnyClientCert, people.pool, nil

@@ -52,6 +52,8 @@ type proxyFlags struct {
 	via         string
 	grace       time.Duration
 	idle        time.Duration
+	dial        time.Duration
+	handshake   time.Duration
 	connections int
 	perClient   int
 
@@ -93,7 +95,7 @@ that logs in at the upstream (--ssh-identity), or let it use the client's agent
   sniff proxy --mode socks --listen 127.0.0.1:1080 -o jsonl -w traffic.pcapng --rotate 100MB
   sniff proxy --listen 127.0.0.1:2525 --to mail.example.org:25 -o text -w mail/`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.proxy(p, cmd.Flags()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.proxy(&p, cmd.Flags()) },
 	}
 	cmd.AddCommand(a.setupCommand(), a.teardownCommand())
 	f := cmd.Flags()
@@ -125,6 +127,8 @@ that logs in at the upstream (--ssh-identity), or let it use the client's agent
 	f.StringVar(&p.via, "via", "", "reach upstreams through this further proxy, which looks up their names: `URL` like socks5://user:password@host:1080 or http://host:3128")
 	f.DurationVar(&p.grace, "grace", 5*time.Second, "how long open connections may finish after an interrupt")
 	f.DurationVar(&p.idle, "idle", time.Hour, "end connections that are silent for this long")
+	f.DurationVar(&p.dial, "dial-timeout", 30*time.Second, "how long connecting to an upstream may take")
+	f.DurationVar(&p.handshake, "handshake-timeout", 30*time.Second, "how long a handshake of TLS or SSH may take, and what SOCKS, CONNECT and the PROXY protocol say first")
 	f.IntVar(&p.connections, "max-connections", 10_000, "most connections at a time")
 	f.IntVar(&p.perClient, "max-per-client", 1_000, "most connections of one client address")
 	a.outputFlags(cmd, "what to print: table (a line per session), text (the dialogue), jsonl, csv, eve (Suricata's events), zeek (its logs, in the folder -w) or parquet (a file for each kind of record, there too)")
@@ -139,7 +143,7 @@ var (
 	proxyOutputs = []string{"table", "text", "jsonl", "csv", "eve", "zeek", "parquet"}
 )
 
-func (a *app) proxy(p proxyFlags, flags *pflag.FlagSet) error {
+func (a *app) proxy(p *proxyFlags, flags *pflag.FlagSet) error {
 	if p.config != "" {
 		if err := p.loadFile(p.config, flags); err != nil {
 			return err
@@ -156,7 +160,7 @@ func (a *app) proxy(p proxyFlags, flags *pflag.FlagSet) error {
 		p.print(a.stdout, flags, listeners)
 		return nil
 	}
-	cfg, closers, err := a.proxyConfig(p, flags)
+	cfg, closers, err := a.proxyConfig(*p, flags)
 	defer closers.close(a)
 	if err != nil {
 		return err
@@ -196,12 +200,23 @@ func (c closers) close(a *app) {
 }
 
 func (a *app) proxyConfig(p proxyFlags, flags *pflag.FlagSet) (cfg proxy.Config, open closers, err error) {
-	if cfg.Listeners, err = p.allListeners(flags); err != nil {
+	listeners, err := p.allListeners(flags)
+	if err != nil {
 		return cfg, open, err
+	}
+	for _, l := range listeners {
+		if l.clientCert != "" {
+			cert, err := tls.LoadX509KeyPair(l.clientCert, l.clientKey)
+			if err != nil {
+				return cfg, open, inputError{fmt.Errorf("the certificate for upstreams, %s with the key %s: %w", l.clientCert, l.clientKey, err)}
+			}
+			l.ClientCert = &cert
+		}
+		cfg.Listeners = append(cfg.Listeners, l.Listener)
 	}
 	cfg.Verify = proxy.Verify(p.verify)
 	cfg.AllowForeignData = p.foreignData
-	cfg.Limits = proxy.Limits{Connections: p.connections, PerClient: p.perClient, Idle: p.idle}
+	cfg.Limits = proxy.Limits{Connections: p.connections, PerClient: p.perClient, Idle: p.idle, Dial: p.dial, Handshake: p.handshake}
 	level := slog.LevelWarn
 	if a.verbose {
 		level = slog.LevelDebug
@@ -233,16 +248,6 @@ func (a *app) proxyConfig(p proxyFlags, flags *pflag.FlagSet) (cfg proxy.Config,
 		if !cfg.Roots.AppendCertsFromPEM(pem) {
 			return cfg, open, inputError{fmt.Errorf("%s holds no PEM certificate", p.upstreamCA)}
 		}
-	}
-	if (p.clientCert == "") != (p.clientKey == "") {
-		return cfg, open, usageError{errors.New("--client-cert and --client-key go together")}
-	}
-	if p.clientCert != "" {
-		cert, err := tls.LoadX509KeyPair(p.clientCert, p.clientKey)
-		if err != nil {
-			return cfg, open, inputError{err}
-		}
-		cfg.ClientCert = &cert
 	}
 	if p.keylog != "" {
 		f, err := os.OpenFile(p.keylog, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
@@ -308,7 +313,7 @@ func (a *app) proxyConfig(p proxyFlags, flags *pflag.FlagSet) (cfg proxy.Config,
 
 // allListeners returns the listeners of the command line, or else those of the
 // file, with what the command line says about all of them.
-func (p proxyFlags) allListeners(flags *pflag.FlagSet) ([]proxy.Listener, error) {
+func (p proxyFlags) allListeners(flags *pflag.FlagSet) ([]listenerSettings, error) {
 	for flag, c := range map[string]struct {
 		value string
 		among []string
@@ -340,7 +345,7 @@ func (p proxyFlags) allListeners(flags *pflag.FlagSet) ([]proxy.Listener, error)
 	if len(list) == 0 {
 		return nil, usageError{hinted{errors.New("no address to listen on"), "sniff proxy --listen 127.0.0.1:2525 --to mail.example.org:25"}}
 	}
-	var out []proxy.Listener
+	var out []listenerSettings
 	for _, of := range list {
 		l, err := p.listener(of, flags)
 		if err != nil {
@@ -351,16 +356,22 @@ func (p proxyFlags) allListeners(flags *pflag.FlagSet) ([]proxy.Listener, error)
 	return out, nil
 }
 
+// listenerSettings is a listener whose files were not read yet.
+type listenerSettings struct {
+	proxy.Listener
+	clientCert, clientKey string
+}
+
 // listener puts a listener together of what the file says about it, and of
 // what is said about all.
-func (p proxyFlags) listener(of map[string][]string, flags *pflag.FlagSet) (l proxy.Listener, err error) {
+func (p proxyFlags) listener(of map[string][]string, flags *pflag.FlagSet) (l listenerSettings, err error) {
 	one := func(key, all string) string {
 		if v := of[key]; len(v) > 0 && !flags.Changed(key) {
 			return v[0]
 		}
 		return all
 	}
-	l = proxy.Listener{Mode: proxy.Mode(one("mode", p.mode)), TLS: proxy.TLSMode(one("tls", p.tls)), Listen: of["listen"][0]}
+	l.Listener = proxy.Listener{Mode: proxy.Mode(one("mode", p.mode)), TLS: proxy.TLSMode(one("tls", p.tls)), Listen: of["listen"][0]}
 	if strings.HasPrefix(l.Listen, ":") {
 		l.Listen = "127.0.0.1" + l.Listen
 	}
@@ -373,6 +384,10 @@ func (p proxyFlags) listener(of map[string][]string, flags *pflag.FlagSet) (l pr
 	l.ProxyProtocolIn = one("proxy-protocol-in", strconv.FormatBool(p.proxyIn)) == "true"
 	if l.ProxyProtocolOut, err = strconv.Atoi(one("proxy-protocol-out", strconv.Itoa(p.proxyOut))); err != nil {
 		return l, err
+	}
+	l.clientCert, l.clientKey = one("client-cert", p.clientCert), one("client-key", p.clientKey)
+	if (l.clientCert == "") != (l.clientKey == "") {
+		return l, errors.New("--client-cert and --client-key go together")
 	}
 	if via := one("via", p.via); via != "" {
 		if l.Via, err = proxy.ParseVia(via); err != nil {

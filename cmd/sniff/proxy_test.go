@@ -403,6 +403,7 @@ func TestProxyUsage(t *testing.T) {
 		"--tls sideways":                     "hint: it is one of intercept, passthrough, strip, require",
 		"--allow 192.0.2.0":                  "hint: write it like 192.0.2.0/24",
 		"--client-cert c.pem":                "go together",
+		"--client-cert c.pem --client-key k": "the certificate for upstreams, c.pem with the key k",
 		"--where 'nothing == 1'":             "nothing",
 		"-w " + t.TempDir() + "/no/t.pcapng": "no such file or directory",
 	} {

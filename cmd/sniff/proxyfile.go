@@ -24,7 +24,7 @@ import (
 // the command line says goes before.
 
 // listenerKeys are what listeners can differ in.
-var listenerKeys = []string{"listen", "to", "mode", "tls", "via", "allow", "proxy-protocol-in", "proxy-protocol-out"}
+var listenerKeys = []string{"listen", "to", "mode", "tls", "via", "allow", "proxy-protocol-in", "proxy-protocol-out", "client-cert", "client-key"}
 
 // notInFile are flags that mean nothing there.
 var notInFile = []string{"config", "print-config", "help"}
@@ -234,7 +234,7 @@ func (f *proxyFile) listener(node ast.Node) (map[string][]string, error) {
 }
 
 // print writes the settings as a file that means the same.
-func (p *proxyFlags) print(w io.Writer, flags *pflag.FlagSet, listeners []proxy.Listener) {
+func (p *proxyFlags) print(w io.Writer, flags *pflag.FlagSet, listeners []listenerSettings) {
 	fmt.Fprintln(w, "listeners:")
 	for _, l := range listeners {
 		fmt.Fprintf(w, "  - listen: %q\n    mode: %s\n    tls: %s\n", l.Listen, l.Mode, l.TLS)
@@ -252,6 +252,9 @@ func (p *proxyFlags) print(w io.Writer, flags *pflag.FlagSet, listeners []proxy.
 		}
 		if l.ProxyProtocolOut > 0 {
 			fmt.Fprintf(w, "    proxy-protocol-out: %d\n", l.ProxyProtocolOut)
+		}
+		if l.clientCert != "" {
+			fmt.Fprintf(w, "    client-cert: %q\n    client-key: %q\n", l.clientCert, l.clientKey)
 		}
 	}
 	flags.VisitAll(func(f *pflag.Flag) {
