@@ -1,6 +1,7 @@
 package tls
 
 import (
+	"bytes"
 	gotls "crypto/tls"
 	"crypto/x509"
 	"testing"
@@ -59,5 +60,30 @@ func TestPlainAnswer(t *testing.T) {
 		if len(w.violations) != 1 || w.violations[0].Code != "tls_plain_answer" || w.handshakes[0].Outcome != "closed" {
 			t.Errorf("anomalies %v; outcome %s", w.violations, w.handshakes[0].Outcome)
 		}
+	}
+}
+
+// TestCompression wants a session that is compressed told as that, and not
+// read: nothing of today compresses, so the ServerHello is changed.
+func TestCompression(t *testing.T) {
+	root := newAuthority(t)
+	var log bytes.Buffer
+	client := &gotls.Config{MaxVersion: gotls.VersionTLS12, ServerName: "mail.example", RootCAs: root.pool, KeyLogWriter: &log}
+	server := &gotls.Config{Certificates: []gotls.Certificate{root.sign(t, false, "mail.example", nil)}}
+	pieces := talk(t, client, server, []byte("ask"), []byte("answer"))
+	for _, p := range pieces {
+		if p.dir == s2c {
+			session := recordHeader + messageHeader + 2 + 32
+			p.b[session+1+int(p.b[session])+2] = 1 // behind the suite (RFC 5246, section 7.4.1.3)
+			break
+		}
+	}
+	keys := NewKeys()
+	keys.AddKeyLog(log.Bytes())
+	w, cfg := newWatcher(t), Config{Keys: keys}
+	feed(w, cfg, New(cfg), pieces, 1000)
+	hs := w.handshakes[0]
+	if hs.Compression != "DEFLATE" || hs.Decryption != "opaque" || hs.Opaque != "it is compressed" || w.plain[0].Len() > 0 {
+		t.Errorf("compression %q, %s because %q, %d bytes shown", hs.Compression, hs.Decryption, hs.Opaque, w.plain[0].Len())
 	}
 }
