@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 
 	"sniff/capture"
+	"sniff/capture/filter"
 	"sniff/content"
 	"sniff/diagnose"
 	"sniff/flow"
@@ -129,6 +130,10 @@ func (a *app) pump(reader *capture.Reader, engine *flow.Engine) error {
 			a.bar.finish()
 			fmt.Fprintf(a.stderr, "sniff: interrupted after %s: what follows is of them alone\n", record.Count(reader.Stats().Packets, "packet"))
 			return nil
+		}
+		var refused *filter.Error
+		if errors.As(err, &refused) { // it depends on the link type, which is known only now
+			return usageError{err}
 		}
 		var damage *capture.Damage
 		if !errors.As(err, &damage) {
