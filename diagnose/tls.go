@@ -121,6 +121,7 @@ func (o *tlsObserver) End(s *record.Session, rep *Reporter) {
 	}
 	rep.Explains("tls.certificate_self_signed", "tls.certificate_untrusted")
 	rep.Explains("tls.missing_intermediate", "tls.certificate_untrusted")
+	rep.Explains("tls.downgrade", "tls.handshake_failed") // the client sees it too
 }
 
 // tlsCertificate judges the server's certificate.
