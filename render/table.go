@@ -154,11 +154,23 @@ func endInWords(s *record.Session) string {
 	return "not recognised"
 }
 
+// liveIndent is as wide as the time in front of a live line.
+const liveIndent = "          "
+
 func (t *Table) printLive() error {
 	r := t.rows[0]
 	t.rows = t.rows[:0]
-	fmt.Fprintf(t.w, "%s  %-6s  %-9s  %s → %s  %s  %s\n", r.start, r.duration, r.protocol, r.client, r.server,
-		record.Bytes(r.bytes), Escape(r.what))
+	line := fmt.Sprintf("%s  %-6s  %-9s  %s → %s  %s", r.start, r.duration, r.protocol, r.client, r.server, record.Bytes(r.bytes))
+	what := Escape(r.what)
+	if t.style.Width == 0 || displayWidth(line)+2+displayWidth(what) <= t.style.Width {
+		fmt.Fprintf(t.w, "%s  %s\n", line, what)
+		return t.w.Flush()
+	}
+	// Where the terminal is narrow, what happened stands below.
+	fmt.Fprintln(t.w, line)
+	for _, part := range wrap(what, columns(t.style.Width, len(liveIndent))) {
+		fmt.Fprintf(t.w, "%s%s\n", liveIndent, part)
+	}
 	return t.w.Flush()
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"sniff/record"
@@ -91,7 +92,12 @@ func (t *Talk) line(h *record.Header, l record.Line) {
 }
 
 func (t *Talk) note(h *record.Header, at time.Time, text string) {
-	fmt.Fprintf(t.w, "%s %4d %s\n", at.UTC().Format("15:04:05.000"), h.Number, t.style.paint(dim, "· "+Escape(text)))
+	lead := fmt.Sprintf("%s %4d ", at.UTC().Format("15:04:05.000"), h.Number)
+	mark := "· "
+	for _, part := range wrap(Escape(text), columns(t.style.Width, displayWidth(lead+mark))) {
+		fmt.Fprintf(t.w, "%s%s\n", lead, t.style.paint(dim, mark+part))
+		lead, mark = strings.Repeat(" ", displayWidth(lead)), "  "
+	}
 }
 
 func (t *Talk) Close() error {
