@@ -173,7 +173,7 @@ func (o *ftpObserver) safety(t *record.FTPTransfer, rep *Reporter) {
 		rep.Raise("ftp.data_in_clear", fmt.Sprintf("%s moved in the clear although the session is in TLS", subject(t)), t)
 	}
 	if damaged(t) {
-		rep.Raise("ftp.ascii_damage", fmt.Sprintf("%s is %s and was moved as text (TYPE A)", subject(t), t.Content.Detected), t,
+		rep.Raise("ftp.ascii_damage", fmt.Sprintf("%s is %s and was moved as text (TYPE A): %[3]d of %[3]d LF have a CR in front", subject(t), t.Content.Detected, t.LineEnds.CRLF), t,
 			record.Plain(fmt.Sprintf("%d CR LF, %d LF alone, %d CR alone, %d NUL", t.LineEnds.CRLF, t.LineEnds.LF, t.LineEnds.CR, t.LineEnds.NUL)))
 	}
 }

@@ -116,6 +116,10 @@ ftp.quit()
 PY
 keylog_case ftps-clear-command-channel python3 "$lab_dir/ftps-clear-command-channel.py"
 holds ftps-clear-command-channel "$lab_dir/numbers.crlf"
+keylog_case pure-ftpd-ftps-curl curl -sSk --ssl-reqd -T upload.txt "ftp://bob:secret@server.example:2134/pub/tls-curl.txt" --next -sSk --ssl-reqd -o got "ftp://bob:secret@server.example:2134/pub/random.bin"
+holds pure-ftpd-ftps-curl upload.txt $bob/pub/random.bin
+keylog_case pure-ftpd-ftps-lftp lftp -e 'set ssl:verify-certificate no; set ftp:ssl-force yes; set ftp:ssl-protect-data yes; set net:max-retries 1; cd pub; cls -l; get random.bin -o tls.bin; put upload.txt -o tls-up.txt; bye' -u bob,secret -p 2134 server.example
+holds pure-ftpd-ftps-lftp upload.txt $bob/pub/random.bin
 
 # More of pure-ftpd: lftp, up and down, with what it lists.
 case_of pure-ftpd-lftp lftp -e 'set net:max-retries 1; cd pub; cls -l; get numbers.txt -o lftp.txt; put upload.txt -o lftp-up.txt; bye' -u bob,secret -p 2132 server.example

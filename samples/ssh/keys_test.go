@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -94,6 +95,20 @@ func lines(n int) string {
 	return b.String()
 }
 
+// versioned is what lftp did in one version of SFTP.
+func versioned(version int) []string {
+	return []string{
+		"password of alice worked: yes, secret1",
+		"login alice by password accepted, decrypted",
+		"listing / complete nothing",
+		"download /numbers.txt complete " + sum(lines(500)),
+		// Made by openssl, see record.sh.
+		fmt.Sprintf("upload /up-%d.bin complete 1082a56973a431eef7b4ed67338ffdb26ccd49c19b37a627de077a2f148b6e6e", version),
+		"download /no-such-file refused nothing",
+		"sftp sftp exit -, input nothing, output nothing, errors nothing",
+	}
+}
+
 // TestKeyed wants commands, outputs and files as they were, byte for byte.
 func TestKeyed(t *testing.T) {
 	file := sum(lines(8000))
@@ -119,6 +134,7 @@ func TestKeyed(t *testing.T) {
 			"download /home/alice/resumed.txt complete " + sum(lines(8000)[16000:]),
 			"sftp sftp exit 0, input nothing, output nothing, errors nothing",
 		},
+		"keys-sftp-versions": slices.Concat(versioned(4), versioned(5), versioned(6)),
 		"keys-scp": {
 			"password of alice worked: yes, secret1",
 			"login alice by password accepted, decrypted",

@@ -5,7 +5,7 @@
 #
 # Needs root and the packages openssh-server openssh-client dropbear-bin
 # tinysshd putty-tools python3-paramiko python3-asyncssh socat bsdutils curl nftables
-# golang,
+# golang lftp, and proftpd out of .ci/peers.sh,
 # beside those of lab.sh. Usage: record.sh [CASE...] (all without arguments).
 . "$(dirname "$0")/../lab.sh"
 
@@ -235,9 +235,11 @@ cat >"$lab_dir/keyed.py" <<-'SCRIPT'
 	    async with await connect(client_keys=[key], compression_algs=["none"], encryption_algs=["aes192-ctr"], mac_algs=["umac-128@openssh.com"],
 	            kex_algs=["ecdh-sha2-nistp521"]) as c:
 	        await c.run("seq 3000")
-	# The way to sshd for a client that brings its own SFTP (sftp -S). The line is
-	# cut once CUT bytes went by.
+	# The way to a server for a client that brings its own SFTP. The line is cut
+	# once CUT bytes went by.
 	async def pipe():
+	    port = int(os.environ.get("SFTP_PORT", "22"))
+	    login = {"client_keys": [key]} if port == 22 else {"client_keys": None, "password": "secret1"}
 	    left = int(os.environ.get("CUT", "1000000000"))
 	    async def pump(read, write, drain):
 	        nonlocal left
@@ -248,7 +250,7 @@ cat >"$lab_dir/keyed.py" <<-'SCRIPT'
 	            if left <= 0:
 	                await asyncio.sleep(0.3)
 	                os._exit(1)
-	    async with await connect(client_keys=[key], compression_algs=["zlib@openssh.com"], encryption_algs=["aes128-gcm@openssh.com"], kex_algs=["curve25519-sha256"]) as c:
+	    async with await connect(port, **login, compression_algs=["zlib@openssh.com"], encryption_algs=["aes128-gcm@openssh.com", "aes128-ctr"], kex_algs=["curve25519-sha256", "ecdh-sha2-nistp256"]) as c:
 	        p = await c.create_process(subsystem="sftp", encoding=None)
 	        own = asyncio.StreamReader()
 	        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(own), sys.stdin)
@@ -263,7 +265,7 @@ SCRIPT
 # OpenSSH's sftp: an upload and a download that are cut, and the rest of them.
 cat >"$lab_dir/pipe" <<-SCRIPT
 	#!/bin/sh
-	exec /usr/bin/python3 -W ignore "$lab_dir/keyed.py" pipe "$here/keys-sftp-resumed.keys" "$lab_dir" "$keys/user_ed25519"
+	exec /usr/bin/python3 -W ignore "$lab_dir/keyed.py" pipe "$here/\$CASE.keys" "$lab_dir" "$keys/user_ed25519"
 SCRIPT
 cat >"$lab_dir/resume" <<-SCRIPT
 	#!/bin/sh
@@ -278,7 +280,55 @@ SCRIPT
 chmod 755 "$lab_dir/pipe" "$lab_dir/resume"
 if wanted keys-sftp-resumed; then
 	rm -f "$here/keys-sftp-resumed.keys"
-	case_of keys-sftp-resumed "$lab_dir/resume"
+	CASE=keys-sftp-resumed case_of keys-sftp-resumed "$lab_dir/resume"
+fi
+# lftp and proftpd, which speak the versions of SFTP that OpenSSH does not.
+if wanted keys-sftp-versions && [ -e "$here/../../.ci/peers/usr/lib/proftpd/mod_sftp.so" ]; then
+	peers=$here/../../.ci/peers
+	mkdir -p "$lab_dir/pro/home"
+	seq 500 >"$lab_dir/pro/home/numbers.txt"
+	head -c 3000 /dev/zero | openssl enc -aes-128-ctr -K 00 -iv 00 2>/dev/null >"$lab_dir/small.bin"
+	cp "$keys/host_ecdsa" "$lab_dir/pro/host"
+	printf 'alice:%s:4000:4000::%s:/bin/sh\n' "$(openssl passwd -6 secret1)" "$lab_dir/pro/home" >"$lab_dir/pro/passwd"
+	chmod 600 "$lab_dir/pro/passwd" && chown -R 4000:4000 "$lab_dir/pro/home" && chmod 711 "$lab_dir/pro"
+	cat >"$lab_dir/pro/conf" <<-CONF
+		ServerName files.example
+		ServerType standalone
+		DefaultAddress 192.0.2.20
+		Port 2700
+		UseIPv6 off
+		User nobody
+		Group nogroup
+		ModulePath $peers/usr/lib/proftpd
+		LoadModule mod_sftp.c
+		PidFile $lab_dir/pro/pid
+		ScoreboardFile $lab_dir/pro/scoreboard
+		DelayEngine off
+		WtmpLog off
+		AuthUserFile $lab_dir/pro/passwd
+		AuthOrder mod_auth_file.c
+		RequireValidShell off
+		AllowOverwrite on
+		DefaultRoot ~
+		SFTPEngine on
+		SFTPHostKey $lab_dir/pro/host
+		SFTPAuthMethods password
+		SFTPCompression delayed
+	CONF
+	server_run proftpd env LD_LIBRARY_PATH="$peers/usr/lib/x86_64-linux-gnu" "$peers/usr/sbin/proftpd" -n -c "$lab_dir/pro/conf"
+	wait_port 2700
+	cat >"$lab_dir/versions" <<-SCRIPT
+		#!/bin/sh
+		cd "$lab_dir"
+		for v in 4 5 6; do
+			lftp -c "set net:max-retries 1; set sftp:connect-program $lab_dir/pipe; set sftp:protocol-version \$v; open sftp://alice:secret1@server.example
+				cls -l; get numbers.txt -o got-\$v.txt; put small.bin -o up-\$v.bin; mv up-\$v.bin moved-\$v.bin; chmod 640 moved-\$v.bin; get no-such-file -o none"
+			cmp got-\$v.txt "$lab_dir/pro/home/numbers.txt" && cmp small.bin "$lab_dir/pro/home/moved-\$v.bin" && echo "version \$v: both whole"
+		done
+	SCRIPT
+	chmod 755 "$lab_dir/versions"
+	rm -f "$here/keys-sftp-versions.keys"
+	SFTP_PORT=2700 CASE=keys-sftp-versions case_of keys-sftp-versions "$lab_dir/versions"
 fi
 for c in sftp scp command legacy tunnel kbdint umac; do
 	wanted "keys-$c" || continue
