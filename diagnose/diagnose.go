@@ -143,7 +143,7 @@ func (rep *Reporter) Raise(code, title string, on record.Record, seen ...record.
 // Seen makes evidence of a record.
 func Seen(on record.Record, text record.Text) record.Evidence {
 	h := on.Head()
-	return record.Evidence{Session: h.Session, Packet: h.Packet, Time: h.Time, Dir: h.Dir, Offset: h.Offset, Text: text}
+	return record.Evidence{Session: h.Session, Packet: h.Packet, Time: h.Time, Dir: h.Dir, Offset: h.Offset, Text: text, Number: h.Number}
 }
 
 // Has reports whether this code was raised already.

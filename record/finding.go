@@ -53,6 +53,8 @@ type Evidence struct {
 	Dir     string    `json:"dir,omitempty" doc:"client or server"`
 	Offset  int64     `json:"offset" doc:"offset in the direction's stream"`
 	Text    Text      `json:"text" doc:"what was seen there, secrets masked"`
+
+	Number uint64 `json:"-"` // of the session in this run, 0 if it is not known
 }
 
 func (*Finding) Kind() Kind        { return KindFinding }

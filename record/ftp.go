@@ -403,10 +403,14 @@ func tellMoved(o *Outline, key, one, way string, n int64) {
 	}
 }
 
+// tellingRate reports whether a rate says something about the line. Bytes that
+// came within 10 ms came in one burst out of a buffer.
+func tellingRate(bytes, rate int64) bool { return rate > 0 && bytes >= rate/100 }
+
 // Lines notes the transfer in the dialogue, with the listing that was seen.
 func (t *FTPTransfer) Lines() []Line {
 	note := t.Summary()
-	if t.Rate > 0 {
+	if tellingRate(t.Bytes, t.Rate) {
 		note += ", " + Bytes(t.Rate) + "/s"
 	}
 	if t.TLSVersion != "" {

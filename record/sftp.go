@@ -174,7 +174,7 @@ func (t *SFTPTransfer) Tell(o *Outline) {
 // Lines notes the transfer in the dialogue.
 func (t *SFTPTransfer) Lines() []Line {
 	note := t.Summary()
-	if t.Rate > 0 {
+	if tellingRate(t.Bytes, t.Rate) {
 		note += ", " + Bytes(t.Rate) + "/s"
 	}
 	line := Line{Time: t.Time.Add(t.Duration.Duration()), Note: true, Text: Plain(note)}

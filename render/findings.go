@@ -93,9 +93,12 @@ func (t *Findings) one(f *same) {
 		if t.style.Reveal {
 			text = e.Text.Clear()
 		}
-		where := ""
-		if f.Number > 0 && (e.Session == "" || e.Session == f.Session) {
-			where = fmt.Sprintf("session %d", f.Number)
+		where, number := "", e.Number
+		if number == 0 && (e.Session == "" || e.Session == f.Session) {
+			number = f.Number
+		}
+		if number > 0 {
+			where = fmt.Sprintf("session %d", number)
 		}
 		if e.Packet > 0 {
 			where += fmt.Sprintf(", packet %d", e.Packet)
