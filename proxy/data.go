@@ -252,10 +252,16 @@ func (d *dataConn) carry(caller net.Conn) {
 		abort(caller)
 		return
 	}
-	now := s.cfg.Now()
+	conn := flow.Conn{Client: addrPort(caller.RemoteAddr()), Server: d.announced, Start: s.cfg.Now(), Parent: d.control.sess, Via: d.control.listener.name(),
+		TLS: d.tls && d.control.tls != nil, Oriented: true}
+	// The session is there before the other side can be: that may send its file
+	// and say that it is done before the dial has returned.
+	sess := s.cfg.Engine.Open(conn)
 	called, err := s.dial(d.control.listener, d.target)
 	if err != nil {
-		s.unreached(caller, d.control.listener, target{address: d.announced.String()}, err)
+		s.cfg.Log.Warn("upstream not reached", "client", caller.RemoteAddr(), "target", d.announced, "err", err)
+		s.closeUnreached(sess, d.announced.String(), err)
+		abort(caller)
 		return
 	}
 	defer s.track(called)()
@@ -269,14 +275,13 @@ func (d *dataConn) carry(caller net.Conn) {
 	// In the data session, too, the client is who calls. Where the server
 	// calls (active mode), that is the FTP server's leg.
 	r := s.newRelay(caller, called, d.control.listener, d.control.host)
-	r.control = d.control
-	r.conn = flow.Conn{Client: addrPort(caller.RemoteAddr()), Server: d.announced, Start: now, Parent: d.control.sess, Via: d.control.listener.name(), Oriented: true}
+	r.control, r.sess, r.conn = d.control, sess, conn
 	// Who announces is called: in active mode that is the FTP client.
 	r.ftpClient = dissect.ClientToServer
 	if d.dir == dissect.ClientToServer {
 		r.ftpClient = dissect.ServerToClient
 	}
-	r.begin(d.tls && d.control.tls != nil)
+	r.begin(conn.TLS)
 	r.run()
 }
 

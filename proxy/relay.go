@@ -23,7 +23,7 @@ type relay struct {
 	listener *Listener
 	conn     flow.Conn
 	begun    sync.Once
-	sess     *flow.Session // valid once begun
+	sess     *flow.Session // valid once begun; a data connection's from the first
 	tap      record.TapConn
 	host     string // what the client asked for: the name in the target
 	pumps    [2]*pump
@@ -101,8 +101,15 @@ func (s *Server) unreached(c net.Conn, l *Listener, t target, err error) {
 		n, _ := strconv.ParseUint(port, 10, 16)
 		server = netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(n))
 	}
-	now := s.cfg.Now()
-	sess := s.cfg.Engine.Open(flow.Conn{Client: addrPort(c.RemoteAddr()), Server: server, Start: now, Via: l.name(), Oriented: true})
+	sess := s.cfg.Engine.Open(flow.Conn{Client: addrPort(c.RemoteAddr()), Server: server, Start: s.cfg.Now(), Via: l.name(), Oriented: true})
+	s.closeUnreached(sess, t.address, err)
+	if t.connected == nil {
+		abort(c) // otherwise it was told in the words of the way in
+	}
+}
+
+// closeUnreached ends a session whose server was not reached because of err.
+func (s *Server) closeUnreached(sess *flow.Session, address string, err error) {
 	end := record.EndUnanswered
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -114,18 +121,15 @@ func (s *Server) unreached(c net.Conn, l *Listener, t target, err error) {
 		// the data port of a command that it refuses.
 		end = record.EndReset
 	}
-	at := record.Stamp{Time: now}
+	at := record.Stamp{Time: s.cfg.Now()}
 	if end == record.EndUnanswered {
-		a := &record.Anomaly{Code: codeUnreached, Detail: t.address + " was not reached: " + err.Error()}
+		a := &record.Anomaly{Code: codeUnreached, Detail: address + " was not reached: " + err.Error()}
 		a.Stamp(at, dissect.ServerToClient)
 		sess.Emit(a)
 	}
 	sess.EOF(dissect.ClientToServer, at)
 	sess.EOF(dissect.ServerToClient, at)
 	sess.Close(end, "server", at)
-	if t.connected == nil {
-		abort(c) // otherwise it was told in the words of the way in
-	}
 }
 
 // resolved returns the address of a target that is one already.
@@ -147,7 +151,9 @@ func (r *relay) begin(tls bool) {
 	r.begun.Do(func() {
 		r.conn.TLS = tls
 		r.upgrading = tls
-		r.sess = r.srv.cfg.Engine.Open(r.conn)
+		if r.sess == nil {
+			r.sess = r.srv.cfg.Engine.Open(r.conn)
+		}
 		r.sess.OnExpect(r.expect)
 		if r.srv.cfg.Tap != nil {
 			r.tap = r.srv.cfg.Tap.Open(r.conn.Client, r.conn.Server, r.conn.Start, r.listener.name())

@@ -176,6 +176,12 @@ func passive(t *testing.T, c net.Conn) string {
 	expect(t, c, "220")
 	fmt.Fprint(c, "USER me\r\n")
 	expect(t, c, "230")
+	return passiveAgain(t, c)
+}
+
+// passiveAgain is passive behind the login.
+func passiveAgain(t *testing.T, c net.Conn) string {
+	t.Helper()
 	fmt.Fprint(c, "PASV\r\n")
 	reply := expect(t, c, "227")
 	_, list, _ := strings.Cut(reply, "(")
