@@ -14,7 +14,9 @@
 #
 # Environment: LAB_SNAPLEN (default 262144) and LAB_SETTLE (seconds to wait
 # after the command, default 0.4) change `record`; LAB_FILTER is its capture
-# filter (default: no ARP, no ICMPv6 neighbour discovery).
+# filter (default: no ARP, no ICMPv6 neighbour discovery), LAB_INTERFACE where it
+# captures (default eth0), LAB_HOST on which of the two (default c, the client),
+# LAB_QUIET how long it waits for what is open from before (default 30 seconds).
 #
 # Needs root, and iproute2, ethtool, tcpdump, tshark (editcap).
 # Everything is torn down when the script exits; processes are stopped by id.
@@ -98,8 +100,8 @@ lab_quiet() {
 record() {
 	case_name=$1
 	shift
-	lab_quiet 30
-	ip netns exec "$lab-c" tcpdump -i eth0 -Z root --immediate-mode -U -s "${LAB_SNAPLEN:-262144}" -w "$lab_dir/$case_name.pcap" \
+	lab_quiet "${LAB_QUIET:-30}"
+	ip netns exec "$lab-${LAB_HOST:-c}" tcpdump -i "${LAB_INTERFACE:-eth0}" -Z root --immediate-mode -U -s "${LAB_SNAPLEN:-262144}" -w "$lab_dir/$case_name.pcap" \
 		"${LAB_FILTER:-not arp and not icmp6}" >"$lab_dir/tcpdump.log" 2>&1 &
 	dump=$!
 	for _ in $(seq 50); do

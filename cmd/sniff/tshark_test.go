@@ -77,6 +77,7 @@ var tsharkIsWrong = map[string]string{
 	"smtp/postfix-pipelined smtp.req.command":  "the same",
 	"smtp/snaplen-96 smtp.req.command":         "it reads on behind the cut within one packet",
 	"smtp/postfix-eager-data smtp.req.command": "it takes a segment that goes on with the message for nothing but the message",
+	"capture/missing-packets smtp.req.command": "behind missing packets it does not find the end of the message",
 	"ftp/pipelined ftp.request.command":        "it sees the first command of a segment only",
 	"soap/pipelined soap.operation":            "it sees the first request of a segment only",
 	"soap/mtom soap.operation":                 "it does not look for XML in the request's multipart/related",
