@@ -191,6 +191,9 @@ func TestAnonymisedRecords(t *testing.T) {
 			// what is said of the chain must differ.
 			continue
 		}
+		if filepath.Base(path) == "fragments.pcapng" {
+			continue // fragments are left out of an anonymised capture, which is said
+		}
 		want, _, _ := sniff(t, nil, "read", "-o", "jsonl", path)
 		got, stderr, status := sniff(t, nil, "read", "-o", "jsonl", "--check-checksums", anonymised(t, path))
 		if status != exitDone || stderr != "" {
