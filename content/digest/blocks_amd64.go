@@ -7,9 +7,10 @@ import "golang.org/x/sys/cpu"
 var both = cpuid7()>>29&1 == 1 && cpu.X86.HasSSSE3 && cpu.X86.HasSSE41
 
 // blocks takes n blocks of 64 bytes at a and at b into the states ha and hb.
-//
+func blocks(ha, hb *[8]uint32, a, b *byte, n int) { blocksSHA(ha, hb, a, b, n, &constants) }
+
 //go:noescape
-func blocks(ha, hb *[8]uint32, a, b *byte, n int)
+func blocksSHA(ha, hb *[8]uint32, a, b *byte, n int, k *[64]uint32)
 
 // cpuid7 returns EBX of CPUID leaf 7.
 func cpuid7() (ebx uint32)

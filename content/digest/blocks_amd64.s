@@ -9,7 +9,7 @@
 // registers. X0 (the implied operand of SHA256RNDS2) and X13 are renamed by the
 // processor, so both may use them.
 
-// ROUNDS does four rounds with the words in m and the constants at k.
+// ROUNDS does four rounds with the words in m and the constants at k(AX).
 #define ROUNDS(k, abef, cdgh, m) \
 	MOVOU k(AX), X0;            \
 	PADDD m, X0;                \
@@ -67,8 +67,8 @@
 	MOVOU abef, 0(h);          \
 	MOVOU cdgh, 16(h)
 
-// func blocks(ha, hb *[8]uint32, a, b *byte, n int)
-TEXT ·blocks(SB), NOSPLIT, $64-40
+// func blocksSHA(ha, hb *[8]uint32, a, b *byte, n int, k *[64]uint32)
+TEXT ·blocksSHA(SB), NOSPLIT, $64-48
 	MOVQ ha+0(FP), DI
 	MOVQ hb+8(FP), R8
 	MOVQ a+16(FP), SI
@@ -76,7 +76,7 @@ TEXT ·blocks(SB), NOSPLIT, $64-40
 	MOVQ n+32(FP), CX
 	TESTQ CX, CX
 	JZ done
-	LEAQ ·constants(SB), AX
+	MOVQ k+40(FP), AX
 	MOVOU swap<>(SB), X14
 	LOAD(DI, X1, X2)
 	LOAD(R8, X7, X8)
