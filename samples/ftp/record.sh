@@ -18,6 +18,11 @@ holds active-upload $bob/pub/uploaded.txt
 case_of ipv6-extended-passive curl -sS -6 "$url6/pub/" -o got
 case_of ipv6-extended-active curl -sS -6 -P - -o got "$url6/readme.txt"
 holds ipv6-extended-active $bob/readme.txt
+# The twins in the clear of ftps-explicit and ftps-implicit.
+case_of extended-passive curl -sS -o got "$url/pub/random.bin"
+holds extended-passive $bob/pub/random.bin
+case_of extended-passive-text curl -sS -o got "$url/readme.txt"
+holds extended-passive-text $bob/readme.txt
 case_of resumed curl -sS -C - -o random.bin "$url/pub/random.bin"
 case_of pipelined lftp -e 'set ftp:sync-mode no; set ftp:use-mdtm no; set net:max-retries 1; cd pub; cls -l; get random.bin -o pipelined.bin; get numbers.txt -o numbers.txt; bye' -u bob,secret server.example
 holds pipelined $bob/pub/random.bin $bob/pub/numbers.txt
