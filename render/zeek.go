@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -182,21 +183,27 @@ func (z *Zeek) put(log string, r *zeekRow) error {
 	return l.w.Flush()
 }
 
-// local reports whether Zeek takes an address for one of the own network: its
-// Site::private_address_space.
+// local reports whether Zeek takes an address for one of the own network.
 func local(a netip.Addr) bool {
 	a = a.Unmap()
-	for _, p := range [...]string{
-		"10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
-		"192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4",
-		"::1/128", "fc00::/7", "fe80::/10", "2001:2::/48", "2001:db8::/32", "100::/64",
-	} {
-		if netip.MustParsePrefix(p).Contains(a) {
-			return true
-		}
+	if b := a.As16(); a.Is6() && b[0] == 0x20 && b[1] == 0x02 {
+		a = netip.AddrFrom4([4]byte(b[2:6])) // 6to4: RFC 3056
 	}
-	return false
+	return slices.ContainsFunc(privateNets, func(p netip.Prefix) bool { return p.Contains(a) })
 }
+
+// privateNets is Zeek's Site::private_address_space: what IANA's registries of
+// special purpose addresses keep from the Internet.
+var privateNets = func() (nets []netip.Prefix) {
+	for _, p := range []string{
+		"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
+		"192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/24", "239.0.0.0/8", "240.0.0.0/4",
+		"::/128", "::1/128", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "fc00::/7", "fe80::/10", "fec0::/10",
+	} {
+		nets = append(nets, netip.MustParsePrefix(p))
+	}
+	return nets
+}()
 
 // weird writes an anomaly.
 func (z *Zeek) weird(a *record.Anomaly) error {

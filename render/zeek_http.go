@@ -21,7 +21,7 @@ func (z *Zeek) http(c *zeekConn, x *record.HTTPExchange) error {
 		host = name
 	}
 	r.set("host", host)
-	r.set("uri", x.Target.String())
+	r.set("uri", unescaped(x.Target.String()))
 	for _, f := range x.RequestHeaders {
 		switch {
 		case strings.EqualFold(f.Name, "Referer"):
@@ -105,4 +105,24 @@ func declared(x *record.HTTPExchange, side int) int64 {
 		}
 	}
 	return 0
+}
+
+// unescaped undoes the percent-encoding of a URI, as Zeek does in its log; what
+// is no encoding stays as it is.
+func unescaped(uri string) string {
+	if !strings.Contains(uri, "%") {
+		return uri
+	}
+	var b strings.Builder
+	for i := 0; i < len(uri); i++ {
+		if uri[i] == '%' && i+2 < len(uri) {
+			if c, err := strconv.ParseUint(uri[i+1:i+3], 16, 8); err == nil {
+				b.WriteByte(byte(c))
+				i += 2
+				continue
+			}
+		}
+		b.WriteByte(uri[i])
+	}
+	return b.String()
 }
