@@ -33,10 +33,15 @@ type watched struct {
 const (
 	maxEarly = 16
 	maxLate  = 2
+	// crowd is how many sessions may be open before the last records of
+	// further ones are not kept: they would take as much as the sessions do.
+	// A family that wakes late then goes without what came right before, such
+	// as the greeting that names the host of a certificate.
+	crowd = 20_000
 )
 
 // keep remembers a record for families that wake later.
-func (s *watched) keep(r record.Record) {
+func (s *watched) keep(r record.Record, crowded bool) {
 	small := false
 	switch r.(type) {
 	case *record.Credential, *record.Anomaly, *record.TLSHandshake:
@@ -45,7 +50,7 @@ func (s *watched) keep(r record.Record) {
 	switch {
 	case len(s.early) < maxEarly && (small || !s.awake):
 		s.early = append(s.early, r)
-	case small:
+	case small || crowded:
 	case len(s.late) < maxLate:
 		s.late = append(s.late, r)
 	default:
@@ -100,7 +105,7 @@ func (w *Watcher) Write(r record.Record) error {
 			s.awake = s.awake || f.Name != "tcp"
 		}
 	}
-	s.keep(r)
+	s.keep(r, len(w.sessions) > crowd)
 	for _, o := range w.whole {
 		o.See(r, w.wholeRep)
 	}
