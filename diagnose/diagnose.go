@@ -151,6 +151,11 @@ func (rep *Reporter) Has(code string) bool {
 	return slices.ContainsFunc(rep.findings, func(f *record.Finding) bool { return f.Code == code })
 }
 
+// Withdraw takes the findings with a code back.
+func (rep *Reporter) Withdraw(code string) {
+	rep.findings = slices.DeleteFunc(rep.findings, func(f *record.Finding) bool { return f.Code == code })
+}
+
 // Explains says that the finding with code cause explains those with code
 // symptom in the same session: they point to it and stand behind it.
 func (rep *Reporter) Explains(cause, symptom string) {

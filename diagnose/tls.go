@@ -111,6 +111,10 @@ func (o *tlsObserver) end(e *record.TLSEnd, rep *Reporter) {
 }
 
 func (o *tlsObserver) End(s *record.Session, rep *Reporter) {
+	if s.End == record.EndOpen { // it was the capture that ended
+		rep.Withdraw("tls.handshake_cut")
+		rep.Withdraw("tls.not_answered")
+	}
 	// The families of mail and file transfer say it in their own words.
 	if o.injected != nil && !rep.Has("smtp.plaintext_injected") && !rep.Has("ftp.tls_injection") {
 		rep.Raise("tls.starttls_injection", o.injected.Detail, o.injected)

@@ -187,3 +187,35 @@ func TestCertificateForTheHost(t *testing.T) {
 		}
 	}
 }
+
+// TestCaptureEndsInHandshake: nobody cut a handshake that the capture does not
+// show to its end.
+func TestCaptureEndsInHandshake(t *testing.T) {
+	for _, end := range []string{record.EndOpen, record.EndClosed} {
+		var got []string
+		w := NewWatcher(record.SinkFunc(func(r record.Record) error {
+			if f, ok := r.(*record.Finding); ok && (f.Code == "tls.handshake_cut" || f.Code == "tls.not_answered") {
+				got = append(got, f.Code)
+			}
+			return nil
+		}), Families())
+		for _, answered := range []bool{true, false} {
+			h := &record.TLSHandshake{Outcome: "closed", Client: &record.TLSHello{}, Server: &record.TLSHello{}}
+			h.Session = "s"
+			if !answered {
+				h.Server, h.Session = nil, "t"
+			}
+			h.RecordKind = h.Kind()
+			s := &record.Session{End: end}
+			s.Session = h.Session
+			for _, r := range []record.Record{h, s} {
+				if err := w.Write(r); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if want := map[string]int{record.EndOpen: 0, record.EndClosed: 2}[end]; len(got) != want {
+			t.Errorf("connection %s: %v, want %d findings", end, got, want)
+		}
+	}
+}
