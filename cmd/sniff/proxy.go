@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"os/signal"
@@ -160,8 +161,8 @@ func (a *app) proxy(p *proxyFlags, flags *pflag.FlagSet) error {
 		p.print(a.stdout, flags, listeners)
 		return nil
 	}
-	cfg, closers, err := a.proxyConfig(*p, flags)
-	defer closers.close(a)
+	cfg, watcher, closers, err := a.proxyConfig(*p, flags)
+	defer func() { closers.close(a) }()
 	if err != nil {
 		return err
 	}
@@ -171,12 +172,16 @@ func (a *app) proxy(p *proxyFlags, flags *pflag.FlagSet) error {
 	defer signal.Stop(stop)
 	server, err := proxy.Start(cfg)
 	if err != nil {
-		return usageError{err}
+		return usageError{hinted{err, startHint(err)}}
 	}
+	closers = append(closers, watcher) // a proxy that did not start has nothing to sum up
 	for i, l := range server.Addrs() {
 		to := ""
 		if cfg.Listeners[i].To != "" {
 			to = " and relays to " + cfg.Listeners[i].To
+		}
+		if at, ok := l.(*net.TCPAddr); ok && !at.IP.IsLoopback() && len(cfg.Listeners[i].Allow) == 0 {
+			to += ", for clients on this host only: --allow names others"
 		}
 		a.note("listens on %s%s", l, to)
 	}
@@ -186,6 +191,19 @@ func (a *app) proxy(p *proxyFlags, flags *pflag.FlagSet) error {
 	st := server.Stats()
 	a.note("%s, %d refused, %s from clients, %s from servers", record.Count(st.Accepted, "connection"), st.Refused, record.Bytes(st.ClientBytes), record.Bytes(st.ServerBytes))
 	return cfg.Engine.Close()
+}
+
+// startHint says what to do about an address that cannot be listened on.
+func startHint(err error) string {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "another program listens there, which ss -ltnp shows; end it or choose another port"
+	case errors.Is(err, syscall.EACCES):
+		return "ports below 1024 take root or CAP_NET_BIND_SERVICE; choose one above"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "no interface of this host has that address; ip addr lists those it has"
+	}
+	return ""
 }
 
 // closers are what must be closed when the proxy ends, last first.
@@ -199,16 +217,18 @@ func (c closers) close(a *app) {
 	}
 }
 
-func (a *app) proxyConfig(p proxyFlags, flags *pflag.FlagSet) (cfg proxy.Config, open closers, err error) {
+// proxyConfig returns the proxy's settings, the end of the way of its records,
+// and what was opened for it.
+func (a *app) proxyConfig(p proxyFlags, flags *pflag.FlagSet) (cfg proxy.Config, watcher *diagnose.Watcher, open closers, err error) {
 	listeners, err := p.allListeners(flags)
 	if err != nil {
-		return cfg, open, err
+		return cfg, nil, open, err
 	}
 	for _, l := range listeners {
 		if l.clientCert != "" {
 			cert, err := tls.LoadX509KeyPair(l.clientCert, l.clientKey)
 			if err != nil {
-				return cfg, open, inputError{fmt.Errorf("the certificate for upstreams, %s with the key %s: %w", l.clientCert, l.clientKey, err)}
+				return cfg, nil, open, inputError{fmt.Errorf("the certificate for upstreams, %s with the key %s: %w", l.clientCert, l.clientKey, err)}
 			}
 			l.ClientCert = &cert
 		}
@@ -225,11 +245,11 @@ func (a *app) proxyConfig(p proxyFlags, flags *pflag.FlagSet) (cfg proxy.Config,
 	if slices.ContainsFunc(cfg.Listeners, func(l proxy.Listener) bool { return l.TLS == proxy.Intercept || l.TLS == proxy.Require }) {
 		dir, err := caDir(p.caDir)
 		if err != nil {
-			return cfg, open, err
+			return cfg, nil, open, err
 		}
 		auth, made, err := ca.LoadOrCreate(dir, time.Now())
 		if err != nil {
-			return cfg, open, err
+			return cfg, nil, open, err
 		}
 		if made {
 			a.note("made a certificate authority in %s; clients must trust it: sniff ca export", dir)
@@ -237,37 +257,37 @@ func (a *app) proxyConfig(p proxyFlags, flags *pflag.FlagSet) (cfg proxy.Config,
 		cfg.CA = auth
 	}
 	if cfg.SSH, err = a.proxySSH(p, cfg.Listeners); err != nil {
-		return cfg, open, err
+		return cfg, nil, open, err
 	}
 	if p.upstreamCA != "" {
 		pem, err := os.ReadFile(p.upstreamCA)
 		if err != nil {
-			return cfg, open, inputError{err}
+			return cfg, nil, open, inputError{err}
 		}
 		cfg.Roots = x509.NewCertPool()
 		if !cfg.Roots.AppendCertsFromPEM(pem) {
-			return cfg, open, inputError{fmt.Errorf("%s holds no PEM certificate", p.upstreamCA)}
+			return cfg, nil, open, inputError{fmt.Errorf("%s holds no PEM certificate", p.upstreamCA)}
 		}
 	}
 	if p.keylog != "" {
 		f, err := os.OpenFile(p.keylog, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 		if err != nil {
-			return cfg, open, inputError{err}
+			return cfg, nil, open, inputError{err}
 		}
 		open = append(open, f)
 		cfg.KeyLog = f
 	}
 	writes, err := a.sortWrites(p.write)
 	if err != nil {
-		return cfg, open, err
+		return cfg, nil, open, err
 	}
 	sink, err := a.records(true)
 	if err != nil {
-		return cfg, open, err
+		return cfg, nil, open, err
 	}
 	capture, err := writes.capture(p.rotate)
 	if err != nil {
-		return cfg, open, err
+		return cfg, nil, open, err
 	}
 	if capture != nil {
 		open = append(open, capture)
@@ -275,7 +295,7 @@ func (a *app) proxyConfig(p proxyFlags, flags *pflag.FlagSet) (cfg proxy.Config,
 	}
 	store, closeStore, err := writes.store()
 	if err != nil {
-		return cfg, open, err
+		return cfg, nil, open, err
 	}
 	if store != nil {
 		open = append(open, closerFunc(closeStore))
@@ -283,14 +303,14 @@ func (a *app) proxyConfig(p proxyFlags, flags *pflag.FlagSet) (cfg proxy.Config,
 	if p.asciicast != "" {
 		casts, err := render.OpenAsciicasts(p.asciicast)
 		if err != nil {
-			return cfg, open, inputError{err}
+			return cfg, nil, open, inputError{err}
 		}
 		open = append(open, casts)
 		cfg.SSH.Screens = casts
 	}
 	layer, err := (&app{ca: p.upstreamCA}).tlsLayer(nil)
 	if err != nil {
-		return cfg, open, err
+		return cfg, nil, open, err
 	}
 	key, err := tokenKey()
 	if err != nil {
@@ -299,8 +319,7 @@ func (a *app) proxyConfig(p proxyFlags, flags *pflag.FlagSet) (cfg proxy.Config,
 	secrets := record.NewKeyer(key)
 	bodies := content.New(content.Config{Loads: loads(secrets, &soap.Contracts{}), Keep: keepForShow, Store: store})
 	open = append(open, closerFunc(func() error { bodies.Close(); return nil }))
-	watcher := diagnose.NewWatcher(a.watchFindings(sink), diagnose.Families())
-	open = append(open, watcher)
+	watcher = diagnose.NewWatcher(a.watchFindings(sink), diagnose.Families())
 	cfg.Engine = flow.New(flow.Config{
 		Protocols: protocols(nil),
 		TLS:       layer,
@@ -308,7 +327,7 @@ func (a *app) proxyConfig(p proxyFlags, flags *pflag.FlagSet) (cfg proxy.Config,
 		Sink:      watcher,
 		Secrets:   secrets,
 	})
-	return cfg, open, nil
+	return cfg, watcher, open, nil
 }
 
 // allListeners returns the listeners of the command line, or else those of the
@@ -325,8 +344,18 @@ func (p proxyFlags) allListeners(flags *pflag.FlagSet) ([]listenerSettings, erro
 			return nil, err
 		}
 	}
-	if p.proxyOut < 0 || p.proxyOut > 2 {
-		return nil, usageError{fmt.Errorf("--proxy-protocol-out %d: the versions are 1 and 2", p.proxyOut)}
+	for _, key := range []string{"proxy-protocol-out", "max-connections", "max-per-client", "idle", "dial-timeout", "handshake-timeout", "grace"} {
+		if err := checkSetting(key, flags.Lookup(key).Value.String()); err != nil {
+			return nil, usageError{fmt.Errorf("--%s: %w", key, err)}
+		}
+	}
+	for key, like := range map[string]string{"listen": "127.0.0.1:2525", "to": "mail.example.org:25"} {
+		addresses, _ := flags.GetStringArray(key)
+		for _, a := range addresses {
+			if err := checkSetting(key, a); err != nil {
+				return nil, usageError{hinted{fmt.Errorf("--%s: %w", key, err), "write it like " + like}}
+			}
+		}
 	}
 	list := p.listeners
 	if len(p.listen) > 0 {

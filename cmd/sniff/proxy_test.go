@@ -402,6 +402,14 @@ func TestProxyUsage(t *testing.T) {
 		"-o zeek -w t.pcapng":                "hint: name a folder: -o zeek -w DIR",
 		"--tls sideways":                     "hint: it is one of intercept, passthrough, strip, require",
 		"--allow 192.0.2.0":                  "hint: write it like 192.0.2.0/24",
+		"--max-connections 0":                "--max-connections: 0 would let nobody in",
+		"--max-per-client -1":                "--max-per-client: -1 would let nobody in",
+		"--idle 0s":                          "--idle: 0s is no time to wait",
+		"--grace -1s":                        "--grace: -1s has passed",
+		"--proxy-protocol-out 3":             "it is one of 0, 1, 2",
+		"--listen mail --to 127.0.0.1:1":     "hint: write it like 127.0.0.1:2525",
+		"--listen 127.0.0.1:1x --to a:1":     "1x is no port",
+		"--listen 127.0.0.1:0 --to a":        "hint: write it like mail.example.org:25",
 		"--client-cert c.pem":                "go together",
 		"--client-cert c.pem --client-key k": "the certificate for upstreams, c.pem with the key k",
 		"--where 'nothing == 1'":             "nothing",
@@ -411,6 +419,20 @@ func TestProxyUsage(t *testing.T) {
 		_, stderr, status := sniff(t, nil, all...)
 		if status == exitDone || !strings.Contains(stderr, want) {
 			t.Errorf("%s: status %d, %q; want %q", args, status, stderr, want)
+		}
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for addr, want := range map[string]string{
+		taken.Addr().String(): "another program listens there",
+		"192.0.2.77:2525":     "no interface of this host has that address",
+	} {
+		stdout, stderr, status := sniff(t, nil, "proxy", "--listen", addr, "--to", "127.0.0.1:1", "--ca-dir", t.TempDir())
+		if status != exitUsage || !strings.Contains(stderr, "hint: "+want) || stdout != "" {
+			t.Errorf("%s: status %d, %q, printed %q; want %q and nothing printed", addr, status, stderr, stdout, want)
 		}
 	}
 }

@@ -8,7 +8,9 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -169,8 +171,7 @@ func (f *proxyFile) set(key string, value ast.Node) error {
 	return nil
 }
 
-// checkSetting looks at values that are judged later otherwise, where the line
-// is not known any more.
+// checkSetting looks at values that have a meaning beyond their type.
 func checkSetting(key, value string) (err error) {
 	switch key {
 	case "mode":
@@ -192,17 +193,41 @@ func checkSetting(key, value string) (err error) {
 	case "where":
 		_, err = query.Compile(value)
 	case "listen":
-		_, _, err = net.SplitHostPort(value)
+		err = checkAddress(value)
 	case "to":
-		_, _, err = net.SplitHostPort(strings.TrimPrefix(value, "tls://"))
+		err = checkAddress(strings.TrimPrefix(value, "tls://"))
 	case "proxy-protocol-out":
 		err = oneOf(key, value, "0", "1", "2")
+	case "max-connections", "max-per-client":
+		if n, e := strconv.Atoi(value); e == nil && n < 1 {
+			err = fmt.Errorf("%s would let nobody in; 1 is the least", value)
+		}
+	case "idle", "dial-timeout", "handshake-timeout":
+		if d, e := time.ParseDuration(value); e == nil && d <= 0 {
+			err = fmt.Errorf("%s is no time to wait; write it like 30s or 1h", value)
+		}
+	case "grace":
+		if d, e := time.ParseDuration(value); e == nil && d < 0 {
+			err = fmt.Errorf("%s has passed before it begins; 0s cuts at once", value)
+		}
 	}
 	var h hinted
 	if errors.As(err, &h) {
 		err = fmt.Errorf("%q is not known; %s", value, h.hint)
 	}
 	return err
+}
+
+// checkAddress looks at HOST:PORT before anything listens or is called.
+func checkAddress(value string) error {
+	_, port, err := net.SplitHostPort(value)
+	if err != nil {
+		return err
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return fmt.Errorf("address %s: %s is no port", value, port)
+	}
+	return nil
 }
 
 // listener reads one of the listeners: what it does not say is as at the top.

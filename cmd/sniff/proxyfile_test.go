@@ -60,6 +60,8 @@ func TestConfigurationMistakes(t *testing.T) {
 		"listeners:\n  listen: 127.0.0.1:0\n":               ":2: listeners is a list",
 		"listeners:\n  - listen: 127.0.0.1:0\n":             "where it relays to is missing",
 		listener + "max-connections: many\n":                `:4: max-connections: "many" is no int`,
+		listener + "max-per-client: 0\n":                    ":4: max-per-client: 0 would let nobody in",
+		"listeners:\n  - {listen: ':1', to: 'mail:9x'}\n":   ":2: to: address mail:9x: 9x is no port",
 		listener + "idle: [1m, 2m]\n":                       ":4: idle has one value, and here are 2",
 		listener + "rotate: often\nwrite: t.pcapng\n":       `:4: rotate: "often" is not known; write it like 100MB`,
 		listener + "where: nothing ==\n":                    ":4: where: ",

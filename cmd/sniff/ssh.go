@@ -12,6 +12,7 @@ import (
 
 	"sniff/diagnose"
 	"sniff/dissect/ssh"
+	"sniff/dissect/tls"
 	"sniff/export"
 	"sniff/record"
 )
@@ -45,7 +46,11 @@ func (s *sshFlags) keys() (*ssh.KeyLog, error) {
 	defer f.Close()
 	log, err := ssh.ReadKeyLog(f)
 	if err != nil {
-		return nil, inputError{fmt.Errorf("%s: %w", s.keylog, err)}
+		hint := "a key log of SSH has lines such as 0123... SHARED_SECRET 4567..."
+		if k := (&keyLog{path: s.keylog, keys: tls.NewKeys()}); k.read() == nil && k.added > 0 {
+			hint = "it holds secrets of TLS, which go with --keylog"
+		}
+		return nil, inputError{hinted{fmt.Errorf("%s: %w", s.keylog, err), hint}}
 	}
 	return log, nil
 }

@@ -33,7 +33,11 @@ func (a *app) tlsLayer(reader *capture.Reader) (func(dissect.LayerEnv) dissect.L
 			return nil, inputError{err}
 		}
 		if k.added == 0 && k.bad > 0 {
-			return nil, inputError{hinted{fmt.Errorf("%s holds no TLS secrets", a.keylog), "a key log has lines such as CLIENT_RANDOM 0123... 4567...; programs write it to the file that SSLKEYLOGFILE names"}}
+			hint := "a key log has lines such as CLIENT_RANDOM 0123... 4567...; programs write it to the file that SSLKEYLOGFILE names"
+			if _, err := (&sshFlags{keylog: a.keylog}).keys(); err == nil {
+				hint = "it holds those of SSH, which go with --ssh-keylog"
+			}
+			return nil, inputError{hinted{fmt.Errorf("%s holds no TLS secrets", a.keylog), hint}}
 		}
 		sources = append(sources, k.more)
 	}
