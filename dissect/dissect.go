@@ -75,9 +75,11 @@ type Waiter interface {
 
 // Passer is a Dissector that can promise, by a glance, that a proxy need not
 // wait for it: whatever it will make of b, it will ask for nothing but Continue.
-// It is asked when it has consumed all that came before b.
+// It is asked when it has consumed all that came before b (read), or when it
+// has promised the same for all that it has not consumed, in the order in which
+// that will be consumed.
 type Passer interface {
-	Passes(dir Dir, b []byte) bool
+	Passes(dir Dir, b []byte, read bool) bool
 }
 
 // Action is what a dissector asks of its session beside going on.

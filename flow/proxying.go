@@ -19,8 +19,9 @@ func (s *Session) Limit(dir dissect.Dir) (offset int64, held bool) {
 
 // Passes reports that b, which comes next in dir, may be forwarded before it is
 // given to Data: nothing in it is held or leads to TLS. Where it cannot be told
-// at a glance it is false.
-func (s *Session) Passes(dir dissect.Dir, b []byte) bool {
+// at a glance it is false. All that came before b was given (read), or passes
+// and will be given before it.
+func (s *Session) Passes(dir dissect.Dir, b []byte, read bool) bool {
 	s.lock()
 	defer s.unlock()
 	st := s.root
@@ -34,13 +35,13 @@ func (s *Session) Passes(dir dissect.Dir, b []byte) bool {
 		}
 	}
 	dir ^= s.swapped
-	return len(st.dirs[dir].unread) == 0 && st.passes(p, dir, b)
+	return len(st.dirs[dir].unread) == 0 && st.passes(p, dir, b, read)
 }
 
-func (st *stage) passes(p dissect.Passer, dir dissect.Dir, b []byte) bool {
+func (st *stage) passes(p dissect.Passer, dir dissect.Dir, b []byte, read bool) bool {
 	st.dir = dir
 	defer st.returned()
-	return p.Passes(dir, b)
+	return p.Passes(dir, b, read)
 }
 
 // Consumed returns the offset up to which the dissector has read dir; 0 while

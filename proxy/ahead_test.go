@@ -2,9 +2,11 @@ package proxy
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -92,5 +94,41 @@ func TestAnswerOvertakes(t *testing.T) {
 	}
 	if whole != calls {
 		t.Errorf("%d exchanges, want %d", whole, calls)
+	}
+}
+
+// TestReadWhileOpen: what went ahead is read without anything coming behind it,
+// and what is too much to be kept is read at once; nothing is lost of either.
+func TestReadWhileOpen(t *testing.T) {
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n, _ := io.Copy(io.Discard, r.Body)
+		fmt.Fprint(w, n)
+	}))
+	t.Cleanup(web.Close)
+	l := startLab(t, Config{}, web.Listener.Addr().String())
+	c := l.dial()
+	in := bufio.NewReader(c)
+	for _, size := range []int{0, 10, 50 * maxAhead} {
+		if _, err := fmt.Fprintf(c, "POST /%d HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", size, size); err != nil {
+			t.Fatal(err)
+		}
+		for left := size; left > 0; {
+			n, err := c.Write(make([]byte, min(left, maxAheadPiece-1)))
+			if left -= n; err != nil {
+				t.Fatal(err)
+			}
+		}
+		answer, err := http.ReadResponse(in, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body, err := io.ReadAll(answer.Body); string(body) != fmt.Sprint(size) || err != nil {
+			t.Errorf("the server got %q bytes of %d, %v", body, size, err)
+		}
+		// The connection stays open, and nothing more is said.
+		x := wait(l, func(x *record.HTTPExchange) bool { return x.Target.String() == fmt.Sprintf("/%d", size) })
+		if x.RequestSize != int64(size) || x.Status != 200 || x.State != record.HTTPComplete {
+			t.Errorf("%d bytes, %d, %s; want %d, 200, %s", x.RequestSize, x.Status, x.State, size, record.HTTPComplete)
+		}
 	}
 }

@@ -15,7 +15,8 @@
 // What is relayed can be held or changed in one place for each kind: the
 // dialogue of a control connection in relay.rewritten and pump.limit, the bytes
 // of a data connection in pump.pass, those of an SSH channel in sshChannel.copy.
-// In each, dissectors and tap have the bytes before they are forwarded.
+// In each, dissectors and tap have the bytes before they are forwarded, but for
+// HTTP messages that can be nothing but ordinary ones (ahead.go).
 package proxy
 
 import (
@@ -145,6 +146,8 @@ type Server struct {
 	stats    Stats
 
 	knownHosts sync.Mutex // one connection at a time adds a host key
+
+	later later
 }
 
 // Stats counts what the server did.
@@ -165,8 +168,9 @@ func Start(cfg Config) (*Server, error) {
 		}
 	}
 	s := &Server{cfg: cfg, conns: map[net.Conn]struct{}{}, byClient: map[netip.Addr]int{}, own: map[netip.AddrPort]bool{},
-		callers: map[ends]bool{}, calling: map[ends]bool{}, awaited: map[netip.AddrPort][]*dataConn{}}
+		callers: map[ends]bool{}, calling: map[ends]bool{}, awaited: map[netip.AddrPort][]*dataConn{}, later: later{some: make(chan struct{}, 1), done: make(chan struct{})}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	go s.readAhead()
 	for i := range cfg.Listeners {
 		s.transparent = s.transparent || cfg.Listeners[i].Mode == Transparent
 	}
@@ -242,6 +246,7 @@ func (s *Server) Shutdown(grace time.Duration) {
 	}
 	s.mu.Unlock()
 	<-done
+	<-s.later.done
 }
 
 func (s *Server) waitAll(done chan<- struct{}) {

@@ -184,9 +184,7 @@ func (p *pump) pass(b []byte) error {
 // relayed is what pass does behind the first bytes.
 func (p *pump) relayed(b []byte) error {
 	if p.r.goesAhead(p, b) {
-		err := p.write(b)
-		p.r.caughtUp(p)
-		return err
+		return p.write(b)
 	}
 	taken, upgrade := p.r.data(p, b)
 	if !taken {

@@ -28,13 +28,14 @@ type relay struct {
 	host     string // what the client asked for: the name in the target
 	pumps    [2]*pump
 
-	mu        sync.Mutex // keeps tap and session in step, and guards what follows
-	ahead     []ahead
-	notes     []note
-	upgrading bool // TLS was agreed on: bytes are the handshake's, not the dialogue's
-	clearing  bool // the end of TLS was agreed on (FTP's CCC)
-	over      bool // both directions have ended
-	idle      *time.Timer
+	mu         sync.Mutex // keeps tap and session in step, and guards what follows
+	ahead      []ahead
+	aheadBytes *[]byte // theirs, one behind the other; nil without any
+	notes      []note
+	upgrading  bool // TLS was agreed on: bytes are the handshake's, not the dialogue's
+	clearing   bool // the end of TLS was agreed on (FTP's CCC)
+	over       bool // both directions have ended
+	idle       *time.Timer
 
 	// data relays a connection that a control channel announced; its control
 	// relay, TLS by announcement.
@@ -167,17 +168,10 @@ func (r *relay) begin(tls bool) {
 func (r *relay) data(p *pump, b []byte) (taken, upgrade bool) {
 	at := p.now()
 	r.lock()
+	defer r.unlock()
 	if r.upgrading {
-		r.mu.Unlock()
 		return false, false
 	}
-	upgrade = r.give(p, b, at)
-	r.unlock()
-	return true, upgrade
-}
-
-// give is data for bytes that came at at.
-func (r *relay) give(p *pump, b []byte, at record.Stamp) (upgrade bool) {
 	from := p.given
 	r.sess.Data(p.dir, b, at)
 	p.given += int64(len(b))
@@ -198,7 +192,7 @@ func (r *relay) give(p *pump, b []byte, at record.Stamp) (upgrade bool) {
 	if p.tapped == from {
 		r.record(p, clear, at)
 	}
-	return upgrade
+	return true, upgrade
 }
 
 // tlsHandshake is the type of the record that opens a TLS connection.

@@ -327,6 +327,8 @@ func (r *relay) checkPinned(end, by string) {
 func (r *relay) anomaly(code string, dir dissect.Dir, detail string) {
 	a := &record.Anomaly{Code: code, Detail: detail}
 	a.Stamp(record.Stamp{Time: r.srv.cfg.Now()}, dir)
+	r.lock()
+	r.mu.Unlock()
 	r.sess.Emit(a)
 	level := slog.LevelWarn
 	if code == codeStripped {

@@ -86,6 +86,7 @@ type dissector struct {
 	auth      authState
 	head      head    // the one that was read last
 	h2        *h2conn // the connection has switched to HTTP/2
+	glance    glance
 }
 
 func newDissector(env dissect.Env) *dissector {

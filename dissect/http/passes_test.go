@@ -1,7 +1,11 @@
 package http_test
 
 import (
+	"encoding/json"
+	"math/rand/v2"
 	"net/netip"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -12,40 +16,173 @@ import (
 	"sniff/record"
 )
 
-// promising asks for a promise before it consumes, and holds it.
+// promising holds a dissector to its promises.
 type promising struct {
 	dissect.Dissector
 	t        *testing.T
 	promises *atomic.Int64
-	read     [2]int64
-	until    [2]int64 // what was promised for
+	eager    bool     // asks for one whenever there is something to consume
+	read     [2]int64 // was consumed
+	asked    [2]int64 // was promised for
+}
+
+func (d *promising) Passes(dir dissect.Dir, b []byte, read bool) bool {
+	if read {
+		d.asked = d.read
+	}
+	if !d.Dissector.(dissect.Passer).Passes(dir, b, read) {
+		return false
+	}
+	d.promises.Add(1)
+	d.asked[dir] += int64(len(b))
+	return true
 }
 
 func (d *promising) Consume(dir dissect.Dir, b []byte) (int, dissect.Action, error) {
-	if d.Dissector.(dissect.Passer).Passes(dir, b) {
-		d.promises.Add(1)
-		d.until[dir] = d.read[dir] + int64(len(b))
+	if d.eager {
+		d.Passes(dir, b, true)
 	}
 	n, act, err := d.Dissector.Consume(dir, b)
-	if act != dissect.Continue && d.read[dir]+int64(n) <= d.until[dir] {
+	if act != dissect.Continue && d.read[dir]+int64(n) <= d.asked[dir] {
 		d.t.Errorf("promised to pass, but asked for action %v: %q", act, b)
 	}
 	d.read[dir] += int64(n)
 	return n, act, err
 }
 
+func (d *promising) protocol() dissect.Protocol {
+	p := http.Protocol()
+	make := p.New
+	p.New = func(env dissect.Env) dissect.Dissector {
+		return &promising{Dissector: make(env), t: d.t, promises: d.promises, eager: d.eager}
+	}
+	return p
+}
+
 // TestPromises reads all transcripts, cut everywhere, with CONNECT and upgrades
 // among them.
 func TestPromises(t *testing.T) {
 	var promises atomic.Int64
-	p := http.Protocol()
-	make := p.New
-	p.New = func(env dissect.Env) dissect.Dissector {
-		return &promising{Dissector: make(env), t: t, promises: &promises}
-	}
-	dissecttest.Run(t, p, dissecttest.WithContent(reader))
+	dissecttest.Run(t, (&promising{t: t, promises: &promises, eager: true}).protocol(), dissecttest.WithContent(reader))
 	if promises.Load() == 0 {
 		t.Error("nothing was promised")
+	}
+}
+
+const connect = "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n    "
+
+// exchanges are what a kept connection may carry: a request, and its answers.
+var exchanges = [][2]string{
+	{"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"},
+	{"POST / HTTP/1.1\r\nHost: a\r\ncontent-length: 10\r\n\r\n0123456789", "HTTP/1.1 200 OK\r\nContent-Length:3\r\n\r\nabc"},
+	{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n"},
+	{"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 70\r\n\r\n"},
+	{"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 304 Not Modified\r\nContent-Length: 70\r\n\r\n"},
+	{"DELETE / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n"},
+	{"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n5\r\nhello\r\n0\r\n\r\n"},
+	{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nGET \r\n0\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"},
+	{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nContent-Length: 14\r\n\r\nGET / HTTP/1.1", "HTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n"},
+	{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length : 14\r\n\r\nGET / HTTP/1.1", "HTTP/1.1 200 OK\r\nContent-Length: 1,\r\n 2\r\n\r\nx"},
+	{"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: chat\r\nConnection: upgrade\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"},
+	{"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"},
+	{"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n2"},
+	{"GET / HTTP/1.1\r\nHost: a\r\nX: \"Content-Length: 5\"\r\n\r\n", "HTTP/1.0 200\r\nContent-Length: 2\r\n\r\n\r\n"},
+	// Bodies of doubtful length that another reader takes for requests.
+	{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nContent-Length: 44\r\n\r\n" + "aaaa" + connect, "HTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n"},
+	{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 44\r\nContent-Length: 4\r\n\r\n" + "aaaa" + connect, "HTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n"},
+	{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 45\r\nTransfer-Encoding: chunked\r\n\r\n" + "0\r\n\r\n" + connect, "HTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n"},
+	{"POST / HTTP/1.1\r\nHost: a\r\nX: y\r\n Content-Length: 40\r\n\r\n" + connect, "HTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n"},
+	{"POST/HTTP/1.1\r\nHost: a\r\nContent-Length: 40\r\n\r\n" + connect, "HTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n"},
+	{"POST HTTP/1.1\r\nHost: a\r\nContent-Length: 40\r\n\r\n" + connect, "HTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n"},
+	{"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 100\r\n\r\n0\r\n\r\n"},
+	// Behind an answer that is shorter than it says, and behind none, this one
+	// hands the connection on although nobody asked.
+	{"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 101 Switching Protocols\r\n\r\n"},
+	{"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 103 Hints\r\nContent-Length: 99\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"},
+	{"what?\r\n", "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"},
+}
+
+// TestPromisesAhead reads connections as a proxy does that reads late: what
+// passes is forwarded, and is given some time later. Promises given on top of
+// promises hold, and the records are those of reading at once.
+func TestPromisesAhead(t *testing.T) {
+	var promises, onTop atomic.Int64
+	for seed := range uint64(10000) {
+		rnd := rand.New(rand.NewPCG(seed, 1))
+		type piece struct {
+			dir dissect.Dir
+			b   []byte
+		}
+		var pieces []piece
+		for range 1 + rnd.IntN(8) {
+			x := exchanges[rnd.IntN(len(exchanges))]
+			if rnd.IntN(3) > 0 {
+				x = exchanges[rnd.IntN(3)]
+			}
+			for dir, b := range x {
+				for len(b) > 0 {
+					n := len(b)
+					if rnd.IntN(4) == 0 {
+						n = 1 + rnd.IntN(len(b))
+					}
+					pieces = append(pieces, piece{dissect.Dir(dir), []byte(b[:n])})
+					b = b[n:]
+				}
+			}
+		}
+		read := func(late bool) (out []string) {
+			engine := flow.New(flow.Config{
+				Protocols: []dissect.Protocol{(&promising{t: t, promises: &promises}).protocol()}, Inline: true,
+				Sink: record.SinkFunc(func(r record.Record) error {
+					b, err := json.Marshal(r)
+					out = append(out, string(b))
+					return err
+				}),
+			})
+			s := engine.Open(flow.Conn{Client: netip.MustParseAddrPort("192.0.2.1:1024"), Server: netip.MustParseAddrPort("192.0.2.2:80"), Oriented: true})
+			var ahead []piece
+			catchUp := func() {
+				for _, p := range ahead {
+					s.Data(p.dir, p.b, record.Stamp{})
+				}
+				ahead = nil
+			}
+			for _, p := range pieces {
+				if len(ahead) > 0 && rnd.IntN(8) == 0 {
+					catchUp()
+				}
+				if late && len(ahead) > 0 {
+					if s.Passes(p.dir, p.b, false) {
+						onTop.Add(1)
+						ahead = append(ahead, p)
+						continue
+					}
+					catchUp()
+				}
+				if late && s.Passes(p.dir, p.b, true) {
+					ahead = append(ahead, p)
+					continue
+				}
+				s.Data(p.dir, p.b, record.Stamp{})
+			}
+			catchUp()
+			s.EOF(dissect.ClientToServer, record.Stamp{})
+			s.EOF(dissect.ServerToClient, record.Stamp{})
+			s.Close(record.EndClosed, "client", record.Stamp{})
+			if err := engine.Close(); err != nil {
+				t.Error(err)
+			}
+			return out
+		}
+		if at, after := read(false), read(true); !slices.Equal(at, after) {
+			t.Fatalf("seed %d: read late it is\n%s\nand at once\n%s", seed, strings.Join(after, "\n"), strings.Join(at, "\n"))
+		}
+		if t.Failed() {
+			t.Fatalf("seed %d: %v", seed, pieces)
+		}
+	}
+	if onTop.Load() < 1000 {
+		t.Errorf("%d promises on top of others, of %d", onTop.Load(), promises.Load())
 	}
 }
 
@@ -77,17 +214,17 @@ func TestPasses(t *testing.T) {
 	} {
 		engine := flow.New(flow.Config{Protocols: []dissect.Protocol{http.Protocol()}})
 		s := engine.Open(flow.Conn{Client: netip.MustParseAddrPort("192.0.2.1:1024"), Server: netip.MustParseAddrPort("192.0.2.2:80"), Oriented: true})
-		if s.Passes(dissect.ClientToServer, []byte(get)) {
+		if s.Passes(dissect.ClientToServer, []byte(get), true) {
 			t.Errorf("%s: passes before the protocol is known", c.name)
 		}
 		s.Data(dissect.ClientToServer, []byte(get), record.Stamp{})
 		s.Data(dissect.ServerToClient, []byte("HTTP/1.1 204 No Content\r\n\r\n"), record.Stamp{})
 		s.Data(dissect.ClientToServer, []byte(c.before), record.Stamp{})
-		if got := s.Passes(c.dir, []byte(c.b)); got != c.want {
+		if got := s.Passes(c.dir, []byte(c.b), true); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 		s.Data(c.dir, []byte(c.b[:5]), record.Stamp{})
-		if c.before == "" && s.Passes(c.dir, []byte(c.b[5:])) {
+		if c.before == "" && s.Passes(c.dir, []byte(c.b[5:]), true) {
 			t.Errorf("%s: passes behind half a line", c.name)
 		}
 		if err := engine.Close(); err != nil {
