@@ -89,16 +89,18 @@ for scheme in http https; do
 	[ -f "$scheme.mitmdump" ] && ratio "$scheme: sniff beside mitmdump" "$(median "$scheme.sniff")" "$(median "$scheme.mitmdump")" '%.1f' '25'
 done
 
-echo "== latency of a call, median, one at a time"
-for scheme in http:8080 https:8443; do
-	urls=()
-	for way in $ways; do
-		[ "$way" = mitmdump:4 ] || urls+=("${scheme%%:*}://127.0.0.1:${way#*:}${scheme#*:}")
+for turn in 50 1; do
+	echo "== latency of a call, median, one at a time, the ways in turns of $turn"
+	for scheme in http:8080 https:8443; do
+		urls=()
+		for way in $ways; do
+			[ "$way" = mitmdump:4 ] || urls+=("${scheme%%:*}://127.0.0.1:${way#*:}${scheme#*:}")
+		done
+		"$load" latency -n "$calls" -turn "$turn" "${urls[@]}" | awk -v s="${scheme%%:*}" '{
+			printf "%-6s direct %.0f us; sniff adds %.0f us (wanted: under 150)", s, $1, $2 - $1
+			if (NF > 2) printf "; socat adds %.0f us", $3 - $1
+			print "" }'
 	done
-	"$load" latency -n "$calls" "${urls[@]}" | awk -v s="${scheme%%:*}" '{
-		printf "%-6s direct %.0f us; sniff adds %.0f us (wanted: under 150)", s, $1, $2 - $1
-		if (NF > 2) printf "; socat adds %.0f us", $3 - $1
-		print "" }'
 done
 
 echo "== memory for each idle connection"

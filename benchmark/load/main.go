@@ -3,7 +3,7 @@
 //
 //	load serve -http ADDR -https ADDR -ca FILE   a service; writes its certificate
 //	load calls -c 32 -d 3s URL                   calls per second over kept connections
-//	load latency -n 2000 URL URL                 median time of a call by each way, taking turns
+//	load latency -n 2000 -turn 50 URL URL        median time of a call by each way, taking turns
 //	load idle -n 2000 -pid PID ADDR              memory of a process for each idle connection
 package main
 

@@ -9,8 +9,8 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"flag"
+	"fmt"
 	"io"
-	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -36,31 +36,14 @@ func serve(args []string) error {
 		}
 	}
 	failed := make(chan error)
-	h := http.HandlerFunc(answer)
-	go func() {
-		failed <- (&http.Server{Addr: *plain, Handler: h, ErrorLog: log.New(io.Discard, "", 0)}).ListenAndServe()
-	}()
-	go func() {
-		s := &http.Server{
-			Addr: *secure, Handler: h, ErrorLog: log.New(io.Discard, "", 0),
-			TLSConfig: &tls.Config{Certificates: []tls.Certificate{*pair}},
-		}
-		failed <- s.ListenAndServeTLS("", "")
-	}()
-	go func() { failed <- greet(*mail) }()
+	go func() { failed <- accept(*plain, nil, answer) }()
+	go func() { failed <- accept(*secure, &tls.Config{Certificates: []tls.Certificate{*pair}}, answer) }()
+	go func() { failed <- accept(*mail, nil, greet) }()
 	return <-failed
 }
 
-func answer(w http.ResponseWriter, r *http.Request) {
-	if _, err := io.Copy(io.Discard, r.Body); err != nil {
-		return
-	}
-	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
-	_, _ = io.WriteString(w, response)
-}
-
-// greet says what a mail server says, answers one command and goes silent.
-func greet(addr string) error {
+// accept serves each connection on a goroutine of its own.
+func accept(addr string, secure *tls.Config, serve func(net.Conn)) error {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err
@@ -72,15 +55,40 @@ func greet(addr string) error {
 		}
 		go func() {
 			defer c.Close()
-			b := make([]byte, 64)
-			_, _ = io.WriteString(c, "220 mail.test ESMTP\r\n")
-			for {
-				if _, err := c.Read(b); err != nil {
-					return
-				}
-				_, _ = io.WriteString(c, "250 mail.test\r\n")
+			if secure != nil {
+				serve(tls.Server(c, secure))
+			} else {
+				serve(c)
 			}
 		}()
+	}
+}
+
+// answer answers whole calls until something else comes.
+func answer(c net.Conn) {
+	b := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: text/xml; charset=utf-8\r\nDate: %s\r\nContent-Length: %d\r\n\r\n%s",
+		time.Now().UTC().Format(http.TimeFormat), len(response), response)
+	in := &messages{in: c}
+	for {
+		_, body, err := in.next()
+		if err != nil || string(body) != request {
+			return
+		}
+		if _, err := c.Write(b); err != nil {
+			return
+		}
+	}
+}
+
+// greet says what a mail server says, and little to each command.
+func greet(c net.Conn) {
+	b := make([]byte, 64)
+	_, _ = io.WriteString(c, "220 mail.test ESMTP\r\n")
+	for {
+		if _, err := c.Read(b); err != nil {
+			return
+		}
+		_, _ = io.WriteString(c, "250 mail.test\r\n")
 	}
 }
 
