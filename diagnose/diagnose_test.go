@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -80,4 +81,19 @@ func (toy) See(r record.Record, rep *Reporter) {
 func (toy) End(s *record.Session, rep *Reporter) {
 	rep.Raise("toy.cause", "it was dropped", s)
 	rep.Explains("toy.cause", "toy.symptom")
+}
+
+// TestUnreachedByTheProxy: what the proxy could not reach is told in its words,
+// not as a capture's connection that nobody answered.
+func TestUnreachedByTheProxy(t *testing.T) {
+	head := record.Header{Session: "s", Client: netip.MustParseAddrPort("192.0.2.10:4000"), Server: netip.MustParseAddrPort("0.0.0.0:25")}
+	a := &record.Anomaly{Header: head, Code: "proxy_unreached", Detail: "mail.example:25 was not reached: its name is not known"}
+	found := run([]Family{tcpFamily()}, a, &record.Session{Header: head, End: record.EndUnanswered})
+	if f := found["tcp.proxy_unreached"]; len(found) != 1 || f == nil || f.Title != a.Detail {
+		t.Errorf("found %v", found)
+	}
+	found = run([]Family{tcpFamily()}, &record.Session{Header: head, End: record.EndUnanswered})
+	if len(found) != 1 || found["tcp.unanswered"] == nil {
+		t.Errorf("in a capture: %v", found)
+	}
 }

@@ -151,6 +151,7 @@ func (o *ftpObserver) End(s *record.Session, rep *Reporter) {
 	rep.Explains("ftp.idle_timeout", "ftp.control_lost")
 	rep.Explains("ftp.control_lost", "ftp.short_transfer")
 	rep.Explains("ftp.data_unexpected_tls", "ftp.data_in_clear")
+	explainedByTLS(rep, "ftp.control_lost", "ftp.login_failed")
 }
 
 // silentFor is how long nothing must be heard after a transfer until that says

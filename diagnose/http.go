@@ -162,6 +162,8 @@ func (o *httpObserver) End(s *record.Session, rep *Reporter) {
 	}
 	rep.Explains("http.response_cut", "http.no_response")
 	rep.Explains("http.not_http", "http.no_response")
+	rep.Explains("tls.plain_to_tls_port", "http.no_response")
+	explainedByTLS(rep, "http.no_response", "http.server_error")
 }
 
 // ended says how a session ended, in words.

@@ -36,6 +36,14 @@ func TestHTTPFindings(t *testing.T) {
 	if found["http.not_http"] == nil || found["http.no_response"] == nil || found["http.no_response"].Cause != "http.not_http" {
 		t.Errorf("an answer that is no HTTP: %v", found)
 	}
+	// What a proxy answered in the server's place, and why it did.
+	bad := exchange(func(x *record.HTTPExchange) { x.Status = 502 })
+	for anomaly, cause := range map[string]string{"proxy_upstream_tls": "tls.proxy_upstream_failed", "proxy_upstream_certificate": "tls.proxy_upstream_certificate"} {
+		found := run([]Family{tlsFamily(), httpFamily()}, &record.Anomaly{Header: head, Code: anomaly, Detail: "x"}, bad)
+		if found["http.server_error"] == nil || found["http.server_error"].Cause != cause {
+			t.Errorf("%s: %v", anomaly, found["http.server_error"])
+		}
+	}
 	// What the capture lacks, nobody failed to send.
 	lost := exchange(func(x *record.HTTPExchange) {
 		x.State, x.Response = record.HTTPResponseCut, &record.Content{Missing: 10}

@@ -405,6 +405,7 @@ func (o *smtpObserver) End(s *record.Session, rep *Reporter) {
 	rep.Explains("smtp.http_client", "smtp.no_reply")
 	rep.Explains("smtp.http_client", "smtp.early_talker")
 	rep.Explains("smtp.pipelining_not_offered", "smtp.out_of_turn")
+	explainedByTLS(rep, "smtp.server_closing", "smtp.tls_required")
 }
 
 func (o *smtpObserver) ended(s *record.Session, rep *Reporter) {

@@ -238,4 +238,6 @@ func (o *soapObserver) End(s *record.Session, rep *Reporter) {
 	for _, c := range o.unanswered {
 		rep.Raise("soap.not_answered", fmt.Sprintf("%s was not answered; the connection: %s after %s", c.Name(), ended(s), record.Between(c.Time, s.Time.Add(s.Duration.Duration()))), c)
 	}
+	rep.Explains("tls.plain_to_tls_port", "soap.not_answered")
+	explainedByTLS(rep, "soap.not_answered", "soap.gateway", "soap.no_soap_answer")
 }

@@ -31,6 +31,12 @@ func tcpFamily() Family {
 				Reference:   "RFC 792; RFC 4443, section 3.1",
 			},
 			{
+				Code: "tcp.proxy_unreached", Severity: record.SeverityError,
+				Explanation: "The proxy could not connect to the server on behalf of the client, which was cut off, or told so in the words of SOCKS or HTTP.",
+				Advice:      "Check name and port: those of --to, or those that the client asked for. Try the server from the proxy's host, without the proxy.",
+				Reference:   "",
+			},
+			{
 				Code: "tcp.incomplete_capture", Severity: record.SeverityNotice,
 				Explanation: "Bytes of this connection were acknowledged by the receiver but are not in the capture: the capture lost them, or they were cut by the snap length. What stood there cannot be shown, and digests over it are marked partial.",
 				Advice:      "Capture with a larger buffer (tcpdump -B) and the whole packet (-s 0), or nearer to one of the hosts.",
@@ -43,13 +49,20 @@ func tcpFamily() Family {
 
 type tcpObserver struct{}
 
-func (*tcpObserver) See(record.Record, *Reporter) {}
+func (*tcpObserver) See(r record.Record, rep *Reporter) {
+	if a, ok := r.(*record.Anomaly); ok && a.Code == "proxy_unreached" {
+		rep.Raise("tcp.proxy_unreached", a.Detail, a)
+	}
+}
 
 func (*tcpObserver) End(s *record.Session, rep *Reporter) {
 	switch s.End {
 	case record.EndRefused:
 		rep.Raise("tcp.refused", fmt.Sprintf("%s refused the connection from %s", s.Server, s.Client.Addr()), s)
 	case record.EndUnanswered:
+		if rep.Has("tcp.proxy_unreached") {
+			break
+		}
 		rep.Raise("tcp.unanswered", fmt.Sprintf("%s did not answer %s: %d attempts in %s", s.Server, s.Client.Addr(), s.ClientSide.Packets, s.Duration), s)
 	case record.EndUnreached:
 		rep.Raise("tcp.unreachable", fmt.Sprintf("%s cannot be reached from %s", s.Server, s.Client.Addr()), s)

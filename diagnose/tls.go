@@ -17,7 +17,6 @@ func tlsFamily() Family {
 		Codes:   append(tlsHandshakeCodes(), tlsStrengthCodes()...),
 		Wakes:   wakesTLS,
 		Session: func() Observer { return &tlsObserver{} },
-		Whole:   func() Observer { return &tlsWhole{} },
 	}
 }
 
@@ -52,8 +51,11 @@ func (o *tlsObserver) See(r record.Record, rep *Reporter) {
 }
 
 // wakesTLS lets the family see sessions in which TLS was tried and no handshake
-// recorded.
+// recorded, or where it should have been.
 func wakesTLS(r record.Record) bool {
+	if slices.Contains(tlsPorts, r.Head().Server.Port()) {
+		return true
+	}
 	a, ok := r.(*record.Anomaly)
 	return ok && (strings.HasPrefix(a.Code, "tls_") || a.Code == "starttls_injection" || tlsProxyCodes(a.Code) != "")
 }
@@ -75,10 +77,22 @@ func tlsProxyCodes(anomaly string) string {
 		return "tls.proxy_upstream_unverified"
 	case "proxy_upstream_tls":
 		return "tls.proxy_upstream_failed"
-	case "proxy_client_tls", "proxy_data_tls":
+	case "proxy_client_tls":
 		return "tls.proxy_client_failed"
+	case "proxy_data_tls":
+		return "tls.proxy_data_failed"
 	}
 	return ""
+}
+
+// explainedByTLS links what a server seemed to answer, and did not, to why the
+// proxy ended the dialogue in its place.
+func explainedByTLS(rep *Reporter, symptoms ...string) {
+	for _, cause := range []string{"tls.proxy_upstream_certificate", "tls.proxy_upstream_failed", "tls.proxy_tls_required"} {
+		for _, symptom := range symptoms {
+			rep.Explains(cause, symptom)
+		}
+	}
 }
 
 // tlsAnomaly turns what the dissector and the engine found odd into findings.
@@ -120,6 +134,7 @@ func (o *tlsObserver) End(s *record.Session, rep *Reporter) {
 		rep.Raise("tls.starttls_injection", o.injected.Detail, o.injected)
 	}
 	o.host.judge(o.hs, rep)
+	o.plain(s, rep)
 	for _, cause := range []string{"tls.certificate_expired", "tls.certificate_not_yet_valid", "tls.certificate_name", "tls.certificate_self_signed", "tls.certificate_untrusted"} {
 		rep.Explains(cause, "tls.certificate_refused")
 	}
@@ -200,19 +215,19 @@ func namesOf(c *record.TLSCertificate) string {
 
 func day(t time.Time) string { return t.UTC().Format("2006-01-02") }
 
-// tlsWhole sees what single TLS sessions do not show: plain protocols on
-// ports that are for TLS.
-type tlsWhole struct{}
-
 // tlsPorts are ports on which TLS begins with the connection.
 var tlsPorts = []uint16{443, 465, 636, 853, 989, 990, 993, 995, 8443}
 
-func (*tlsWhole) See(r record.Record, rep *Reporter) {
-	s, ok := r.(*record.Session)
-	if !ok || s.TLS != "" || s.Protocol == "" || s.Protocol == "tls" || s.Protocol == "ssh" || !slices.Contains(tlsPorts, s.Header.Server.Port()) || s.Via != "" {
+// plain judges a session without TLS on a port that is for it, unless a proxy
+// did something about that.
+func (*tlsObserver) plain(s *record.Session, rep *Reporter) {
+	if s.TLS != "" || s.Protocol == "" || s.Protocol == "tls" || s.Protocol == "ssh" || !slices.Contains(tlsPorts, s.Header.Server.Port()) {
 		return
+	}
+	for _, f := range rep.findings {
+		if strings.HasPrefix(f.Code, "tls.proxy_") {
+			return
+		}
 	}
 	rep.Raise("tls.plain_to_tls_port", fmt.Sprintf("%s spoke %s in the clear to %s, a port for TLS", s.Header.Client.Addr(), s.Protocol, s.Header.Server), s)
 }
-
-func (*tlsWhole) End(*record.Session, *Reporter) {}

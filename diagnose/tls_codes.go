@@ -38,8 +38,9 @@ func tlsHandshakeCodes() []Info {
 		{"tls.proxy_stripped", record.SeverityInfo, "The proxy speaks TLS to the server and none to the client (--tls strip), and offers the client none.", "This is what --tls strip is for. Everybody between client and proxy can read along.", ""},
 		{"tls.proxy_upstream_certificate", record.SeverityError, "The proxy refused the server's certificate on behalf of the client: it does not verify.", "Give the authority with --upstream-ca. --upstream-verify report goes on all the same and says so.", ""},
 		{"tls.proxy_upstream_unverified", record.SeverityWarning, "The server's certificate does not verify. The proxy went on, as it was told to by --upstream-verify report.", "Give the authority with --upstream-ca; a client without the proxy would have refused the connection.", ""},
-		{"tls.proxy_upstream_failed", record.SeverityError, "The TLS handshake between the proxy and the server failed.", "The detail names the reason. Try the server directly to see whether it fails without the proxy too.", ""},
+		{"tls.proxy_upstream_failed", record.SeverityError, "The TLS handshake between the proxy and the server failed.", "The detail names the reason. A server that wants a client's certificate gets the one of --client-cert and --client-key. Try the server directly to see whether it fails without the proxy too.", ""},
 		{"tls.proxy_client_failed", record.SeverityError, "The TLS handshake between the client and the proxy failed.", "The detail names the reason; very old clients may offer nothing that the proxy accepts.", ""},
+		{"tls.proxy_data_failed", record.SeverityError, "The TLS handshake on an FTP data connection failed between the proxy and one of its peers.", "The detail names the side and the reason. A server may demand that the control connection's TLS session is resumed, or have no file to send.", "RFC 4217, section 9"},
 	}
 }
 

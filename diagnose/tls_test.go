@@ -112,7 +112,7 @@ func TestTLS(t *testing.T) {
 		"proxy_upstream_unverified":  "tls.proxy_upstream_unverified",
 		"proxy_upstream_tls":         "tls.proxy_upstream_failed",
 		"proxy_client_tls":           "tls.proxy_client_failed",
-		"proxy_data_tls":             "tls.proxy_client_failed",
+		"proxy_data_tls":             "tls.proxy_data_failed",
 		"starttls_injection":         "tls.starttls_injection",
 		"tls_plain_answer":           "tls.plain_port",
 		"tls_bad_record":             "tls.bad_record",
@@ -124,27 +124,46 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// TestPlainOnPortForTLS: who speaks in the clear where TLS is expected is told
+// so, as the reason why there was no answer.
 func TestPlainOnPortForTLS(t *testing.T) {
-	var got []string
-	w := NewWatcher(record.SinkFunc(func(r record.Record) error {
-		if f, ok := r.(*record.Finding); ok {
-			got = append(got, f.Code)
-		}
-		return nil
-	}), []Family{tlsFamily()})
-	for _, port := range []string{"192.0.2.20:465", "192.0.2.20:25"} {
-		s := &record.Session{}
-		s.Session, s.Protocol = port, "smtp"
-		s.Header.Client, s.Header.Server = netip.MustParseAddrPort("192.0.2.10:4000"), netip.MustParseAddrPort(port)
-		if err := w.Write(s); err != nil {
-			t.Fatal(err)
-		}
+	head := func(server string) record.Header {
+		return record.Header{Session: "s", Protocol: "http", Client: netip.MustParseAddrPort("192.0.2.10:4000"), Server: netip.MustParseAddrPort(server)}
 	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if !slices.Equal(got, []string{"tls.plain_to_tls_port"}) {
-		t.Errorf("mail in the clear on ports 465 and 25: %v", got)
+	for _, c := range []struct {
+		server, via string
+		seen        string // an anomaly
+		want        bool
+	}{
+		{server: "192.0.2.20:443", want: true},
+		{server: "192.0.2.20:465", want: true},
+		{server: "192.0.2.20:80"},
+		{server: "192.0.2.20:443", via: "127.0.0.1:8443 to 192.0.2.20:443", want: true},
+		{server: "192.0.2.20:443", via: "127.0.0.1:8443 to 192.0.2.20:443", seen: "proxy_stripped"},
+		{server: "192.0.2.20:443", via: "127.0.0.1:8443 to 192.0.2.20:443", seen: "proxy_tls_required"},
+	} {
+		h := head(c.server)
+		records := []record.Record{&record.HTTPExchange{Header: h, Method: "GET", Target: record.Plain("/"), State: record.HTTPNoResponse}}
+		if c.seen != "" {
+			records = append(records, &record.Anomaly{Header: h, Code: c.seen, Detail: "x"})
+		}
+		found := map[string]*record.Finding{}
+		w := NewWatcher(record.SinkFunc(func(r record.Record) error {
+			if f, ok := r.(*record.Finding); ok {
+				found[f.Code] = f
+			}
+			return nil
+		}), Families())
+		for _, r := range append(records, &record.Session{Header: h, Via: c.via, End: record.EndClosed, EndedBy: "server"}) {
+			r.Head().RecordKind = r.Kind()
+			if err := w.Write(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		plain, silent := found["tls.plain_to_tls_port"], found["http.no_response"]
+		if (plain != nil) != c.want || silent == nil || c.want && silent.Cause != "tls.plain_to_tls_port" {
+			t.Errorf("%+v: %v, cause of the missing answer: %v", c, plain, silent)
+		}
 	}
 }
 

@@ -259,7 +259,7 @@ func (d *dataConn) carry(caller net.Conn) {
 	sess := s.cfg.Engine.Open(conn)
 	called, err := s.dial(d.control.listener, d.target)
 	if err != nil {
-		s.cfg.Log.Warn("upstream not reached", "client", caller.RemoteAddr(), "target", d.announced, "err", err)
+		s.cfg.Log.Warn("upstream not reached", "client", caller.RemoteAddr(), "target", d.announced, "why", whyUnreached(err))
 		s.closeUnreached(sess, d.announced.String(), err)
 		abort(caller)
 		return
@@ -306,7 +306,7 @@ func (r *relay) dataHandshakes() error {
 	err := down.HandshakeContext(ctx)
 	switch {
 	case upErr != nil:
-		r.anomaly(codeDataTLS, r.ftpClient.Other(), "TLS on the data connection to the server failed: "+upErr.Error())
+		r.anomaly(codeDataTLS, r.ftpClient.Other(), "TLS on the data connection to the server failed: "+whyNoTLS(upErr))
 		return errRefused
 	case err != nil:
 		r.anomaly(codeDataTLS, r.ftpClient, "TLS on the data connection to the client failed: "+err.Error())

@@ -22,6 +22,10 @@ import (
 func (s *Server) serveHTTPForward(c net.Conn, l *Listener) {
 	_ = c.SetDeadline(time.Now().Add(s.cfg.Limits.Handshake))
 	in := bufio.NewReaderSize(c, maxHead)
+	if b, err := in.Peek(1); err == nil && (b[0] == 4 || b[0] == 5) {
+		s.cfg.Log.Warn("no HTTP request for a proxy", "client", c.RemoteAddr(), "listener", l.name(), "why", "the client speaks SOCKS; --mode socks is the way in for that")
+		return
+	}
 	head, err := readHead(in)
 	if err != nil {
 		s.cfg.Log.Warn("no HTTP request for a proxy", "client", c.RemoteAddr(), "listener", l.name(), "err", err)
@@ -37,7 +41,7 @@ func (s *Server) serveHTTPForward(c net.Conn, l *Listener) {
 		s.relayTo(c, l, target{address: uri, early: bytes.Clone(behind), connected: func(_ net.Conn, err error) error {
 			answer := "HTTP/1.1 200 Connection established\r\n\r\n"
 			if err != nil {
-				answer = httpRefusal("502 Bad Gateway", "", uri+" was not reached: "+err.Error())
+				answer = httpRefusal("502 Bad Gateway", "", uri+" was not reached: "+whyUnreached(err))
 			}
 			_, e := c.Write([]byte(answer))
 			return e
@@ -62,7 +66,7 @@ func (s *Server) serveHTTPForward(c net.Conn, l *Listener) {
 		if err == nil {
 			return nil
 		}
-		_, e := io.WriteString(c, httpRefusal("502 Bad Gateway", "", address+" was not reached: "+err.Error()))
+		_, e := io.WriteString(c, httpRefusal("502 Bad Gateway", "", address+" was not reached: "+whyUnreached(err)))
 		hangUp(c)
 		return e
 	}})

@@ -165,7 +165,10 @@ func (s *Server) dial(l *Listener, address string) (net.Conn, error) {
 		how.Control = markSocket
 	}
 	up, err := how.DialContext(ctx, "tcp", next)
-	if err != nil {
+	switch {
+	case err != nil && l.Via != nil: // not the upstream itself, whatever kept it
+		return nil, fmt.Errorf("upstream proxy %s was not reached: %s", l.Via, whyUnreached(err))
+	case err != nil:
 		return nil, err
 	}
 	peer := addrPort(up.RemoteAddr())

@@ -78,19 +78,19 @@ func (r *relay) refuse(word []byte, why string, demand bool) {
 // servers do in TLS 1.3 that miss a client's certificate. A client whose server
 // did, before it said anything, is told in the server's place; then done is true.
 func (r *relay) alerted(p *pump, err error) (done bool) {
-	_, alert, ok := strings.Cut(err.Error(), "remote error: tls: ")
+	alert, ok := alertOf(err)
 	if !ok || r.tls == nil || r.control != nil {
 		return false
 	}
 	if p.dir == dissect.ClientToServer {
-		if distrusts(err) {
-			r.anomaly(codeClientDistrust, p.dir, "the client does not trust the proxy's CA, or has the server's certificate pinned: "+alert)
+		if distrusts(alert) {
+			r.anomaly(codeClientDistrust, p.dir, whyDistrust(alert))
 		}
 		return false
 	}
-	why := "the server ended TLS: " + alert
-	if strings.Contains(alert, "certificate required") || strings.Contains(alert, "bad certificate") {
-		why += ": it wants a client's certificate, which the proxy must be given (--client-cert)"
+	why := "the server ended TLS with the alert \"" + alert + "\""
+	if p.given == r.tls.fromServer {
+		why += r.tls.aboutCertificate()
 	}
 	r.anomaly(codeUpstreamTLS, p.dir, why)
 	// The client's first words may still be on their way.

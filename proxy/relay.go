@@ -92,7 +92,7 @@ func (s *Server) relayTo(c net.Conn, l *Listener, t target) {
 // unreached tells client and engine that the upstream did not answer: the
 // client sees a reset, as if it had called the upstream itself.
 func (s *Server) unreached(c net.Conn, l *Listener, t target, err error) {
-	s.cfg.Log.Warn("upstream not reached", "client", c.RemoteAddr(), "target", t.address, "err", err)
+	s.cfg.Log.Warn("upstream not reached", "client", c.RemoteAddr(), "target", t.address, "why", whyUnreached(err))
 	server := resolved(t.address)
 	var op *net.OpError
 	if errors.As(err, &op) && op.Addr != nil && addrPort(op.Addr).IsValid() && l.Via == nil {
@@ -124,7 +124,7 @@ func (s *Server) closeUnreached(sess *flow.Session, address string, err error) {
 	}
 	at := record.Stamp{Time: s.cfg.Now()}
 	if end == record.EndUnanswered {
-		a := &record.Anomaly{Code: codeUnreached, Detail: address + " was not reached: " + err.Error()}
+		a := &record.Anomaly{Code: codeUnreached, Detail: address + " was not reached: " + whyUnreached(err)}
 		a.Stamp(at, dissect.ServerToClient)
 		sess.Emit(a)
 	}

@@ -28,6 +28,8 @@ func (s *Server) serveSOCKS(c net.Conn, l *Listener) {
 		t, err = socks4(c, in)
 	case 5:
 		t, err = socks5(c, in)
+	case 'C', 'D', 'G', 'H', 'O', 'P', 'T':
+		err = errors.New("proxy: the client speaks HTTP; --mode http is the way in for that")
 	default:
 		err = fmt.Errorf("proxy: first byte %#02x is no SOCKS version", version)
 	}

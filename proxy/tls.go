@@ -11,7 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
-	"strings"
+	"sync/atomic"
 	"time"
 
 	"sniff/dissect"
@@ -30,6 +30,9 @@ type legs struct {
 	// server has ticket keys of its own, so that clients that require it can
 	// resume their control connection's session on data connections.
 	server *tls.Config
+	// asked: the upstream wants a client's certificate; shown is what it gets.
+	asked atomic.Bool
+	shown *tls.Certificate
 	// from and fromServer are the offsets at which it began: a client that says
 	// nothing behind it has looked at the certificate and left.
 	from, fromServer int64
@@ -194,7 +197,8 @@ func (h *handshake) forClient(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 // callUpstream does the upstream's handshake.
 func (h *handshake) callUpstream(name string, protocols []string) error {
 	cfg := &h.r.srv.cfg
-	l := &legs{serverName: name, sessions: tls.NewLRUClientSessionCache(16)}
+	l := &legs{serverName: name, sessions: tls.NewLRUClientSessionCache(16), shown: h.r.listener.ClientCert}
+	h.legs = l
 	l.client = &tls.Config{
 		ServerName:         name,
 		NextProtos:         protocols,
@@ -206,8 +210,13 @@ func (h *handshake) callUpstream(name string, protocols []string) error {
 		InsecureSkipVerify: true,
 		VerifyConnection:   func(cs tls.ConnectionState) error { return h.checkUpstream(cs, name) },
 	}
-	if c := h.r.listener.ClientCert; c != nil {
-		l.client.Certificates = []tls.Certificate{*c}
+	// Whatever authorities the server names: the user has chosen it.
+	l.client.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		l.asked.Store(true)
+		if l.shown == nil {
+			return new(tls.Certificate), nil
+		}
+		return l.shown, nil
 	}
 	h.up = tls.Client(h.upstream, l.client)
 	ctx, cancel := context.WithTimeout(h.r.srv.ctx, cfg.Limits.Handshake)
@@ -215,7 +224,6 @@ func (h *handshake) callUpstream(name string, protocols []string) error {
 	if err := h.up.HandshakeContext(ctx); err != nil {
 		return err
 	}
-	h.legs = l
 	if h.verify = h.judge(h.up.ConnectionState(), name); h.verify != nil {
 		h.r.anomaly(codeUpstreamUnverified, dissect.ServerToClient, "upstream "+certificateProblem(h.verify, name, cfg.Now()))
 	}
@@ -259,7 +267,7 @@ func (h *handshake) judge(cs tls.ConnectionState, name string) error {
 	return err
 }
 
-// record describes the client leg and what differs on the upstream leg.
+// record describes the client's leg.
 func (h *handshake) record(client tls.ConnectionState) *record.TLSHandshake {
 	hs := &record.TLSHandshake{
 		Version:    tls.VersionName(client.Version),
@@ -278,12 +286,15 @@ func (r *relay) tlsFailed(h *handshake, clientErr error) (why string) {
 		code, why = h.upstreamProblem(h.err)
 		r.anomaly(code, dissect.ServerToClient, why)
 	}
+	if clientErr == nil {
+		return why
+	}
+	alert, _ := alertOf(clientErr)
 	switch {
-	case clientErr == nil:
 	case h.hello == nil:
 		r.anomaly(codeClientTLS, dissect.ClientToServer, "no TLS hello came from the client: "+clientErr.Error())
-	case distrusts(clientErr):
-		r.anomaly(codeClientDistrust, dissect.ClientToServer, "the client does not trust the proxy's CA, or has the server's certificate pinned: "+clientErr.Error())
+	case distrusts(alert):
+		r.anomaly(codeClientDistrust, dissect.ClientToServer, whyDistrust(alert))
 	case h.err == nil:
 		r.anomaly(codeClientTLS, dissect.ClientToServer, "TLS handshake with the client failed: "+clientErr.Error())
 	}
@@ -296,18 +307,7 @@ func (h *handshake) upstreamProblem(err error) (code, why string) {
 	if errors.As(err, &cert) {
 		return codeUpstreamCertificate, "upstream " + cert.why
 	}
-	return codeUpstreamTLS, "TLS handshake with the upstream failed: " + err.Error()
-}
-
-// distrusts reports whether an error is the alert of a client that does not
-// like the certificate (RFC 8446, section 6.2).
-func distrusts(err error) bool {
-	for _, alert := range []string{"unknown certificate", "bad certificate", "unknown certificate authority", "revoked certificate", "expired certificate", "unsupported certificate"} {
-		if strings.Contains(err.Error(), "remote error: tls: "+alert) {
-			return true
-		}
-	}
-	return false
+	return codeUpstreamTLS, "TLS handshake with the upstream failed: " + whyNoTLS(err) + h.legs.aboutCertificate()
 }
 
 // checkPinned looks at a client that left before it said a word: it accepted
@@ -334,5 +334,9 @@ func (r *relay) anomaly(code string, dir dissect.Dir, detail string) {
 	if code == codeStripped {
 		level = slog.LevelInfo // it was asked for
 	}
-	r.srv.cfg.Log.Log(r.srv.ctx, level, detail, "code", code, "client", r.conn.Client, "server", r.conn.Server)
+	attrs := []any{"code", code, "client", r.conn.Client, "server", r.conn.Server}
+	if hint := logHints[code]; hint != "" {
+		attrs = append(attrs, "hint", hint)
+	}
+	r.srv.cfg.Log.Log(r.srv.ctx, level, detail, attrs...)
 }

@@ -37,7 +37,7 @@ func TestClientCertificate(t *testing.T) {
 		c.Close()
 		want := "hello alice"
 		if !have {
-			want = "it wants a client's certificate"
+			want = "it asked for a client's certificate, and the proxy was given none (--client-cert)"
 			l.anomaly(codeUpstreamTLS)
 		}
 		if !strings.Contains(string(got), want) {

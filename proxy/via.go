@@ -78,7 +78,10 @@ func (v *Via) connectSOCKS(ctx context.Context, c net.Conn, address string) erro
 		return errors.New("the SOCKS client cannot use a connection of ours")
 	}
 	_, err = over.DialWithConn(ctx, c, "tcp", address)
-	return errors.Join(err, socksErrno(err))
+	if errno := socksErrno(err); errno != nil {
+		return fmt.Errorf("it answered: %w", errno)
+	}
+	return err
 }
 
 // socksErrno is what the reply of a SOCKS server means for a connection: the

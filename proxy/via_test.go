@@ -142,3 +142,41 @@ func TestFTPVia(t *testing.T) {
 	wait(l, func(x *record.FTPTransfer) bool { return x.Outcome == "complete" })
 	l.none(codeForeignData)
 }
+
+// TestWrongWayIn: a client whose setting for a proxy is of the other kind is let
+// go at once, and the log says which kind it speaks. A further proxy that is not
+// there is not taken for an upstream that refuses.
+func TestWrongWayIn(t *testing.T) {
+	log := &logged{}
+	nobody := freeAddr(t, "127.0.0.1")
+	via, err := ParseVia("socks5://" + nobody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := startLab(t, Config{Log: slog.New(slog.NewTextHandler(log, nil)), Listeners: []Listener{
+		{Listen: "127.0.0.1:0", Mode: SOCKS}, {Listen: "127.0.0.1:0", Mode: HTTPForward}, {Listen: "127.0.0.1:0", To: "192.0.2.1:25", Via: via},
+	}}, "")
+	for i, said := range []string{"GET http://a.test/ HTTP/1.1\r\n\r\n", "\x05\x01\x00", "x"} {
+		c, err := net.Dial("tcp", l.srv.Addrs()[i].String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(c, said)
+		if got, _ := io.ReadAll(c); len(got) > 0 {
+			t.Errorf("listener %d answered %q", i, got)
+		}
+		c.Close()
+	}
+	a := l.anomaly(codeUnreached)
+	for _, want := range []string{"the client speaks HTTP; --mode http is the way in", "the client speaks SOCKS; --mode socks is the way in"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log does not say %q: %s", want, log)
+		}
+	}
+	if want := "192.0.2.1:25 was not reached: upstream proxy socks5://" + nobody + " was not reached: connection refused"; a.Detail != want {
+		t.Errorf("recorded %q, want %q", a.Detail, want)
+	}
+	if s := l.session(); s.End != record.EndUnanswered {
+		t.Errorf("the session ended %s", s.End)
+	}
+}

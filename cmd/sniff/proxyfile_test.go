@@ -1,10 +1,21 @@
 package main
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
+	"log"
+	"math/big"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -142,4 +153,133 @@ func TestProxyTimeouts(t *testing.T) {
 			t.Errorf("not recorded: %s\n%s\n%s", want, printed, p.errors())
 		}
 	}
+}
+
+// TestClientCertificatesFromFile: each listener shows the certificate that the
+// file gives it, or none; servers that demand one take it or refuse it, and who
+// asked reads why.
+func TestClientCertificatesFromFile(t *testing.T) {
+	world, strangers := newAuthority(t, "world"), newAuthority(t, "strangers")
+	trusted := x509.NewCertPool()
+	trusted.AddCert(world.cert)
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		t.Run(tls.VersionName(version), func(t *testing.T) {
+			dir := t.TempDir()
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				fmt.Fprintf(w, "hello %s\n", r.TLS.PeerCertificates[0].Subject.CommonName)
+			}))
+			server.Config.ErrorLog = log.New(io.Discard, "", 0)
+			server.TLS = &tls.Config{
+				Certificates: []tls.Certificate{world.pair(t, dir+"/server", "localhost")},
+				ClientAuth:   tls.RequireAndVerifyClientCert, ClientCAs: trusted, MinVersion: version, MaxVersion: version,
+			}
+			server.StartTLS()
+			defer server.Close()
+			world.pair(t, dir+"/shop", "shop")
+			world.pair(t, dir+"/office", "office")
+			strangers.pair(t, dir+"/stranger", "stranger")
+			_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
+			var text strings.Builder
+			text.WriteString("listeners:\n")
+			for _, who := range []string{"shop", "office", "stranger", ""} {
+				fmt.Fprintf(&text, "  - listen: 127.0.0.1:0\n    to: localhost:%s\n", port)
+				if who != "" {
+					fmt.Fprintf(&text, "    client-cert: %[1]s/%[2]s.pem\n    client-key: %[1]s/%[2]s.key\n", dir, who)
+				}
+			}
+			fmt.Fprintf(&text, "ca-dir: %[1]s/ca\nupstream-ca: %[1]s/world.pem\noutput: jsonl\nkind: finding\nfields: code,title\n", dir)
+			for name, b := range map[string][]byte{"/sniff.yaml": []byte(text.String()), "/world.pem": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: world.cert.Raw})} {
+				if err := os.WriteFile(dir+name, b, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p := startProxy(t, 4, "-c", dir+"/sniff.yaml")
+			ours, err := os.ReadFile(dir + "/ca/ca.pem")
+			if err != nil {
+				t.Fatal(err)
+			}
+			roots := x509.NewCertPool()
+			roots.AppendCertsFromPEM(ours)
+			client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{ServerName: "localhost", RootCAs: roots}}}
+			for i, want := range []string{
+				"200 hello shop\n", "200 hello office\n",
+				"it asked for a client's certificate, and was shown that of CN=stranger",
+				"it asked for a client's certificate, and the proxy was given none (--client-cert)",
+			} {
+				answer, err := client.Get("https://" + p.addrs[i] + "/")
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, _ := io.ReadAll(answer.Body)
+				answer.Body.Close()
+				got := fmt.Sprintf("%d %s", answer.StatusCode, body)
+				if i < 2 && got != want || i >= 2 && (!strings.HasPrefix(got, "502 sniff proxy: ") || !strings.Contains(got, want)) {
+					t.Errorf("listener %d: %q, want %q", i, got, want)
+				}
+			}
+			printed := p.stop()
+			if n := strings.Count(printed, `"code":"tls.proxy_upstream_failed"`); n != 2 || !strings.Contains(printed, "CN=stranger") {
+				t.Errorf("%d connections were refused, found:\n%s\n%s", n, printed, p.errors())
+			}
+		})
+	}
+}
+
+// authority issues certificates.
+type authority struct {
+	key  *ecdsa.PrivateKey
+	cert *x509.Certificate
+}
+
+func newAuthority(t *testing.T, name string) *authority {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &authority{key: key, cert: &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
+	}}
+	der, err := x509.CreateCertificate(rand.Reader, a.cert, a.cert, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.cert, err = x509.ParseCertificate(der); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// pair issues a certificate for a name, in the files path.pem and path.key.
+func (a *authority) pair(t *testing.T, path, name string) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}, a.cert, &key.PublicKey, a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	secret := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})
+	for file, b := range map[string][]byte{path + ".pem": cert, path + ".key": secret} {
+		if err := os.WriteFile(file, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := tls.X509KeyPair(cert, secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
