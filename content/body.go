@@ -12,6 +12,7 @@ import (
 // The carrier's side copies bytes into chunks and queues them as events; the
 // worker's side (run) takes them off the queue. A body is on the work channel
 // at most once, so its events are processed in order by one worker at a time.
+// A small body has one event: its end, with all its bytes.
 type body struct {
 	r    *Reader
 	info Info
@@ -21,12 +22,13 @@ type body struct {
 	mu    sync.Mutex
 	state state
 	queue []event
-	first [2]event // the queue of a small body
+	first [1]event // the queue of a small body
 
 	// Below belongs to whoever runs the body.
 	reading *reading
 	content *record.Content
 	loaded  []Loaded
+	only    [1]Loaded // what loaded holds of a body that is no more than one leaf
 	done    sync.WaitGroup
 }
 
@@ -40,10 +42,10 @@ const (
 
 type event struct {
 	kind  eventKind
-	chunk *chunk
-	token bool // it holds one of the reader's tokens
+	token bool   // it holds one of the reader's tokens
+	whole bool   // of an end: the carrier saw all of the body
+	chunk *chunk // nil: no bytes; those of an end are all that there are
 	n     int64
-	whole bool
 }
 
 type eventKind uint8
@@ -109,10 +111,7 @@ func (b *body) Close(complete bool) Result {
 		b.put(end)
 		return b
 	}
-	if b.fill != nil {
-		b.queue = append(b.queue, event{kind: dataEvent, chunk: b.fill})
-		b.fill = nil
-	}
+	end.chunk, b.fill = b.fill, nil
 	b.queue = append(b.queue, end)
 	b.mu.Lock()
 	b.state = waiting
@@ -130,7 +129,9 @@ func (b *body) flush() {
 
 // put queues an event and makes sure that a worker will see it.
 func (b *body) put(e event) {
-	b.used = true
+	if !b.used { // else a worker may be looking at it
+		b.used = true
+	}
 	if e.chunk != nil && !b.r.inline {
 		b.r.tokens <- struct{}{}
 		e.token = true
@@ -158,8 +159,10 @@ func (b *body) claim() bool {
 
 // run processes events until there are none.
 func (b *body) run() {
-	b.r.pools.desk.Enter()
-	defer b.r.pools.desk.Leave()
+	if b.used { // nobody need wait for a small body to digest with it
+		b.r.pools.desk.Enter()
+		defer b.r.pools.desk.Leave()
+	}
 	var spare []event
 	for {
 		b.mu.Lock()
@@ -200,7 +203,8 @@ func (b *body) process(e event) {
 	}()
 	if b.reading == nil {
 		b.content = &record.Content{}
-		b.reading = &reading{r: b.r, info: &b.info, root: b.content}
+		b.reading = b.r.pools.readings.Get().(*reading)
+		b.reading.r, b.reading.info, b.reading.root, b.reading.loaded = b.r, &b.info, b.content, b.only[:0]
 		b.reading.open()
 	}
 	if b.reading.broken {
@@ -212,6 +216,9 @@ func (b *body) process(e event) {
 	case gapEvent:
 		b.reading.gap(e.n)
 	case closeEvent:
+		if e.chunk != nil {
+			b.reading.all(e.chunk.buf)
+		}
 		b.reading.close(e.whole)
 	}
 }
@@ -222,6 +229,9 @@ func (b *body) finish() {
 	if b.reading.broken {
 		// A parser that was not closed has made nothing of its body.
 		b.loaded = slices.DeleteFunc(b.loaded, func(l Loaded) bool { return l.Value == nil })
+	} else {
+		b.reading.forget()
+		b.r.pools.readings.Put(b.reading)
 	}
 	b.reading = nil
 	b.queue = nil
@@ -241,13 +251,12 @@ func (b *body) Loaded() []Loaded {
 	return b.loaded
 }
 
-// guard keeps the workers out of a load while f runs.
-func (b *body) guard(l Load, f func()) {
+// guard returns what is locked while a load's Pair runs.
+func (b *body) guard(l Load) *sync.Mutex {
 	for i, x := range b.r.config.Loads {
 		if x == l {
-			b.r.guarded(i, f)
-			return
+			return &b.r.guards[i]
 		}
 	}
-	f()
+	return nil
 }

@@ -33,6 +33,7 @@ package content
 
 import (
 	"slices"
+	"sync"
 
 	"sniff/record"
 )
@@ -104,18 +105,18 @@ type Loaded struct {
 	Content *record.Content
 }
 
-// Load reads one kind of document out of bodies, whoever carried them. Its
-// methods except Parser's are called from one goroutine at a time.
+// Load reads one kind of document out of bodies, whoever carried them. Bodies
+// are recognised and parsed by several goroutines at the same time.
 type Load interface {
 	Name() string
 	// Recognise decides by the declared type and the first decoded bytes (up
 	// to 1 KiB, fewer if the body is shorter).
 	Recognise(info *Info, mediaType string, first []byte) bool
-	// Parse begins to read a body. Parsers of different bodies may run at
-	// the same time.
+	// Parse begins to read a body.
 	Parse(info *Info, mediaType string) Parser
-	// Pair is called once for each exchange in which it recognised a body,
-	// in the order of the records; it emits the load's records.
+	// Pair is called once for each exchange in which it recognised a body, in
+	// the order of the records and by one goroutine at a time; it emits the
+	// load's records.
 	Pair(x *Exchange, emit func(record.Record))
 }
 
@@ -136,35 +137,33 @@ type Exchange struct {
 	Request, Response Result
 }
 
-// guard is a Result whose reader keeps its workers out of a load while f runs.
+// guard is a Result whose reader keeps others out of a load while it pairs.
 type guard interface {
-	guard(l Load, f func())
+	guard(l Load) *sync.Mutex
 }
 
 // Pair lets every load that recognised something in x emit its records.
 func Pair(x *Exchange, emit func(record.Record)) {
-	var seen []Load
-	results := make([]Result, 0, 2)
-	for _, r := range []Result{x.Request, x.Response} {
-		if r != nil {
-			// A load must not be entered before both sides are finished: to
-			// finish them, a worker may have to enter it.
-			r.Wait()
-			results = append(results, r)
+	var asked []Load
+	for _, r := range [...]Result{x.Request, x.Response} {
+		if r == nil {
+			continue
 		}
-	}
-	for _, r := range results {
 		for _, l := range r.Loaded() {
-			if slices.Contains(seen, l.Load) {
-				continue
-			}
-			seen = append(seen, l.Load)
-			pair := func() { l.Load.Pair(x, emit) }
-			if g, ok := r.(guard); ok {
-				g.guard(l.Load, pair)
-			} else {
-				pair()
+			if !slices.Contains(asked, l.Load) {
+				asked = append(asked, l.Load)
+				pair(r, l.Load, x, emit)
 			}
 		}
 	}
+}
+
+func pair(r Result, l Load, x *Exchange, emit func(record.Record)) {
+	if g, ok := r.(guard); ok {
+		if mu := g.guard(l); mu != nil {
+			mu.Lock()
+			defer mu.Unlock()
+		}
+	}
+	l.Pair(x, emit)
 }

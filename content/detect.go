@@ -174,32 +174,64 @@ func detectText(b []byte) string {
 	}
 	switch t[0] {
 	case '<':
-		var lower [256]byte
-		head := lower[:copy(lower[:], t)]
-		for i, c := range head {
-			if c >= 'A' && c <= 'Z' {
-				head[i] = c | 0x20
-			}
-		}
-		for _, mark := range []string{"<!doctype html", "<html", "<head", "<body", "<script", "<table", "<div", "<p>", "<a href"} {
-			if bytes.HasPrefix(head, []byte(mark)) {
-				return "text/html"
-			}
-		}
-		switch {
-		case bytes.HasPrefix(head, []byte("<svg")), bytes.HasPrefix(head, []byte("<?xml")) && bytes.Contains(head, []byte("<svg")):
-			return "image/svg+xml"
-		case bytes.HasPrefix(head, []byte("<?xml")) && bytes.Contains(head, []byte("<html")):
-			return "application/xhtml+xml"
-		case isMarkup(t):
-			return "text/xml"
-		}
+		return detectMarkup(t)
 	case '{', '[':
 		if isJSON(t) {
 			return "application/json"
 		}
 	}
 	return "text/plain"
+}
+
+// detectMarkup looks at the tags at the front of t, which begins with "<".
+func detectMarkup(t []byte) string {
+	head := t[:min(len(t), 256)]
+	for _, mark := range [...]string{"<!doctype html", "<html", "<head", "<body", "<script", "<table", "<div", "<p>", "<a href"} {
+		if beginsWith(head, mark) {
+			return "text/html"
+		}
+	}
+	if beginsWith(head, "<svg") {
+		return "image/svg+xml"
+	}
+	if beginsWith(head, "<?xml") {
+		html := false
+		for rest := head; ; rest = rest[1:] {
+			i := bytes.IndexByte(rest, '<')
+			if i < 0 {
+				break
+			}
+			if rest = rest[i:]; beginsWith(rest, "<svg") {
+				return "image/svg+xml"
+			}
+			html = html || beginsWith(rest, "<html")
+		}
+		if html {
+			return "application/xhtml+xml"
+		}
+	}
+	if isMarkup(t) {
+		return "text/xml"
+	}
+	return "text/plain"
+}
+
+// beginsWith reports whether b begins with a mark in lower case, whatever case
+// its letters are in.
+func beginsWith(b []byte, mark string) bool {
+	if len(b) < len(mark) {
+		return false
+	}
+	for i := range len(mark) {
+		c := b[i]
+		if c >= 'A' && c <= 'Z' {
+			c |= 0x20
+		}
+		if c != mark[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // isMarkup reports whether t, which begins with "<", goes on like XML.

@@ -22,7 +22,6 @@ type leaf struct {
 	decided bool
 
 	sums   *sums
-	load   Load
 	parser Parser
 	slot   int // where its Loaded goes
 	store  artefact
@@ -75,6 +74,13 @@ func (l *leaf) write(p []byte) {
 	l.pass(p)
 }
 
+// all takes the bytes of a leaf that ends with them, and began with them.
+func (l *leaf) all(p []byte) {
+	l.c.Size = int64(len(p))
+	l.decide(p[:min(len(p), firstBytes)])
+	l.pass(p)
+}
+
 // decideFirst decides by what has been gathered, and passes it on.
 func (l *leaf) decideFirst() {
 	if l.decided {
@@ -98,14 +104,9 @@ func (l *leaf) decide(first []byte) {
 		l.c.Protection = "pgp-inline"
 	}
 	if l.offer {
-		for i, load := range l.rd.r.config.Loads {
-			l.rd.r.guarded(i, func() {
-				if load.Recognise(l.info, l.c.MediaType, first) {
-					l.parser = load.Parse(l.info, l.c.MediaType)
-				}
-			})
-			if l.parser != nil {
-				l.load = load
+		for _, load := range l.rd.r.config.Loads {
+			if load.Recognise(l.info, l.c.MediaType, first) {
+				l.parser = load.Parse(l.info, l.c.MediaType)
 				l.slot = len(l.rd.loaded)
 				l.rd.loaded = append(l.rd.loaded, Loaded{Load: load, Content: l.c})
 				break
@@ -168,7 +169,7 @@ func (l *leaf) close(complete bool) {
 	pool := &l.rd.r.pools.leaves
 	clear(l.texts)
 	l.texts = l.texts[:0]
-	l.rd, l.c, l.info, l.sums, l.load, l.parser, l.store = nil, nil, nil, nil, nil, nil, artefact{}
+	l.rd, l.c, l.info, l.sums, l.parser, l.store = nil, nil, nil, nil, nil, artefact{}
 	l.n, l.decided = 0, false
 	pool.Put(l)
 }

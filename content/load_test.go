@@ -29,12 +29,10 @@ func (l *envelopes) enter() func() {
 func (l *envelopes) Name() string { return "envelope" }
 
 func (l *envelopes) Recognise(info *Info, mediaType string, first []byte) bool {
-	defer l.enter()()
 	return bytes.Contains(first, []byte("Envelope"))
 }
 
 func (l *envelopes) Parse(info *Info, mediaType string) Parser {
-	defer l.enter()()
 	return &envelope{about: fmt.Sprintf("%s|%s|%s", mediaType, info.ID, info.Action), panics: l.panics}
 }
 

@@ -33,14 +33,20 @@ func (t *mediaType) get(name string) string {
 // It takes what mailers write: unquoted values with blanks, missing
 // semicolons' quotes, comments.
 func parseType(s string) (t mediaType) {
+	t.parse(s)
+	return t
+}
+
+// parse is parseType into a t that was used before.
+func (t *mediaType) parse(s string) {
+	t.params = t.params[:0]
 	name, rest, more := strings.Cut(s, ";")
 	if i := strings.IndexByte(name, '('); i >= 0 {
 		name = name[:i]
 	}
 	name = strings.TrimSpace(name)
-	if i := strings.IndexAny(name, " \t,"); i >= 0 {
-		name = name[:i] // "text/html charset=utf-8", "text/xml, text/xml"
-		if !more {
+	if i := endsType.index(name); i >= 0 {
+		if name = name[:i]; !more { // "text/html charset=utf-8", "text/xml, text/xml"
 			rest = s[strings.Index(s, name)+len(name):]
 		}
 	}
@@ -58,14 +64,13 @@ func parseType(s string) (t mediaType) {
 	if extended {
 		t.params = joinParams(t.params)
 	}
-	return t
 }
 
 // nextParam cuts one name=value off s.
 func nextParam(s string) (p param, rest string, ok bool) {
 	eq := -1
 	for {
-		s = strings.TrimLeft(s, " \t\r\n;,")
+		s = beforeParam.trimLeft(s)
 		if eq = strings.IndexByte(s, '='); eq < 0 {
 			return p, "", false
 		}
@@ -76,7 +81,7 @@ func nextParam(s string) (p param, rest string, ok bool) {
 		s = s[semi+1:] // something without a value
 	}
 	p.name = strings.ToLower(strings.TrimSpace(s[:eq]))
-	s = strings.TrimLeft(s[eq+1:], " \t\r\n")
+	s = whiteSpace.trimLeft(s[eq+1:])
 	if s != "" && s[0] == '"' {
 		p.value, rest = quotedString(s)
 		return p, rest, true
@@ -85,8 +90,52 @@ func nextParam(s string) (p param, rest string, ok bool) {
 	if i := strings.Index(value, " ("); i >= 0 {
 		value = value[:i] // a comment
 	}
-	p.value = strings.Trim(value, " \t\r\n\"")
+	p.value = aroundValue.trim(value)
 	return p, rest, true
+}
+
+// byteSet is a set of bytes that is made once: strings.Trim and the like make
+// theirs at each call.
+type byteSet [256]bool
+
+func bytesOf(s string) *byteSet {
+	var set byteSet
+	for i := range len(s) {
+		set[s[i]] = true
+	}
+	return &set
+}
+
+var (
+	endsType    = bytesOf(" \t,")
+	whiteSpace  = bytesOf(" \t\r\n")
+	beforeParam = bytesOf(" \t\r\n;,")
+	aroundValue = bytesOf(" \t\r\n\"")
+)
+
+// index returns where in s the first byte of the set stands, -1 if there is none.
+func (set *byteSet) index(s string) int {
+	for i := range len(s) {
+		if set[s[i]] {
+			return i
+		}
+	}
+	return -1
+}
+
+func (set *byteSet) trimLeft(s string) string {
+	for s != "" && set[s[0]] {
+		s = s[1:]
+	}
+	return s
+}
+
+func (set *byteSet) trim(s string) string {
+	s = set.trimLeft(s)
+	for s != "" && set[s[len(s)-1]] {
+		s = s[:len(s)-1]
+	}
+	return s
 }
 
 // quotedString reads a quoted-string at the front of s (RFC 5322, section

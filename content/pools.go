@@ -30,7 +30,7 @@ type pools struct {
 	smalls, bigs sync.Pool
 	big, small   atomic.Int64
 
-	leaves, sums, firsts             sync.Pool
+	readings, leaves, sums, firsts   sync.Pool
 	base64s, readers, buffers        sync.Pool
 	gzips, zlibs, flates, brs, zstds sync.Pool
 
@@ -43,6 +43,7 @@ func (p *pools) init(config *Config) {
 	p.readers.New = func() any { return bufio.NewReaderSize(nil, 4096) }
 	p.buffers.New = func() any { return new([32 << 10]byte) }
 	p.base64s.New = func() any { return new(base64Block) }
+	p.readings.New = func() any { return new(reading) }
 	p.leaves.New = func() any { return new(leaf) }
 	p.firsts.New = func() any { return new([firstBytes]byte) }
 	p.sums.New = func() any {

@@ -82,7 +82,7 @@ func (l Limits) withDefaults() Limits {
 // time.
 type Reader struct {
 	config Config
-	guards []sync.Mutex // one for each load: see Load
+	guards []sync.Mutex // one for each load: see Load.Pair
 	pools  pools
 	inline bool
 
@@ -223,13 +223,6 @@ func (r *Reader) flush() {
 	if len(many) > 0 {
 		r.send(job{many: many})
 	}
-}
-
-// guarded calls f while no other method of load i runs. Parsers are free.
-func (r *Reader) guarded(i int, f func()) {
-	r.guards[i].Lock()
-	defer r.guards[i].Unlock()
-	f()
 }
 
 // bug turns a panic into an error with its place.

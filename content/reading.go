@@ -29,6 +29,15 @@ type reading struct {
 	decoded int64 // bytes that decompression yielded
 	urls    int
 	broken  bool // a bug was met; nothing more is read
+
+	declared mediaType
+}
+
+// forget makes rd ready for another body.
+func (rd *reading) forget() {
+	params := rd.declared.params
+	clear(params)
+	*rd = reading{declared: mediaType{params: params[:0]}}
 }
 
 // open builds the stages by what the carrier knows.
@@ -36,8 +45,9 @@ func (rd *reading) open() {
 	c, info := rd.root, rd.info
 	c.Name = clip(info.Name, 4096)
 	c.ID = clip(trimID(info.ID), 1024)
-	t := parseType(info.ContentType)
-	declare(c, &t)
+	t := &rd.declared
+	t.parse(info.ContentType)
+	declare(c, t)
 	isMessage := c.MediaType == "message/rfc822" || c.MediaType == "message/global"
 	switch {
 	case isMessage || info.Role == Message && c.MediaType == "":
@@ -46,7 +56,7 @@ func (rd *reading) open() {
 		}
 		rd.to = newMessageTree(rd, c, info, 0, true)
 	case strings.HasPrefix(c.MediaType, "multipart/"):
-		rd.to = newMultipartTree(rd, c, &t, 0, true)
+		rd.to = newMultipartTree(rd, c, t, 0, true)
 	default:
 		rd.to = newLeaf(rd, c, info, true)
 	}
@@ -59,6 +69,16 @@ func (rd *reading) open() {
 func (rd *reading) write(p []byte) {
 	rd.at += int64(len(p))
 	rd.to.write(p)
+}
+
+// all takes the bytes of a body that was closed when they had come.
+func (rd *reading) all(p []byte) {
+	rd.at += int64(len(p))
+	if l, ok := rd.to.(*leaf); ok {
+		l.all(p)
+	} else {
+		rd.to.write(p)
+	}
 }
 
 func (rd *reading) gap(n int64) {

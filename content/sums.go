@@ -11,7 +11,8 @@ import (
 // nil.
 type sums struct {
 	sha256, sha1, md5 hash.Hash
-	buf               [32]byte
+	sum               [32]byte
+	text              [64]byte
 }
 
 func (s *sums) write(p []byte) {
@@ -34,7 +35,7 @@ func (s *sums) hex(h hash.Hash) string {
 	if h == nil {
 		return ""
 	}
-	text := hex.EncodeToString(h.Sum(s.buf[:0]))
+	n := hex.Encode(s.text[:], h.Sum(s.sum[:0]))
 	h.Reset()
-	return text
+	return string(s.text[:n])
 }
