@@ -5,7 +5,7 @@ import "sniff/record"
 // xmlrpc reads a methodCall or methodResponse: XML-RPC specification (1999).
 // Its values are wrapped three times; the wrapping is taken off.
 func (p *parser) xmlrpc(e *envelope, all string) {
-	d, m := &p.doc, e.msg
+	d, m := &p.doc, &e.msg
 	e.reply = d.rootLocal == "methodResponse"
 	for i := range d.body {
 		if n := &d.body[i]; n.depth == 1 && n.local == "methodName" {

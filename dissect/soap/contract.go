@@ -53,12 +53,12 @@ func (l *contractLoad) Recognise(info *content.Info, mediaType string, first []b
 	if info.Role != content.Response && info.Role != content.File {
 		return false
 	}
-	text := bytes.TrimLeft(narrow(first), "\xEF\xBB\xBF \t\r\n")
+	text := behindMark(narrow(first))
 	if len(text) == 0 || text[0] != '<' {
 		return false
 	}
 	root := rootName(text)
-	return root == "definitions" && bytes.Contains(text, []byte("schemas.xmlsoap.org/wsdl")) ||
+	return root == "definitions" && namesContract(text) ||
 		root == "description" && bytes.Contains(text, []byte("www.w3.org/ns/wsdl")) ||
 		root == "schema" && bytes.Contains(text, []byte("www.w3.org/2001/XMLSchema"))
 }
@@ -148,14 +148,12 @@ const maxChecked = 256 << 10
 // hold checks a call against the contracts.
 func (l *load) hold(c *record.SOAPCall, req, resp *envelope, endpoint string) {
 	contracts := l.config.Contracts
-	defer l.release(req)
-	defer l.release(resp)
-	if contracts == nil || req == nil || req.kept == nil || req.form != "soap" || req.fault != nil || contracts.set.Empty() {
+	if contracts == nil || req == nil || len(req.doc) == 0 || req.form != "soap" || req.fault != nil || contracts.set.Empty() {
 		return
 	}
 	m := &wsdl.Message{Endpoint: endpoint, Version: req.version, Action: req.action, Secret: record.SecretElement}
 	var err error
-	if m.Envelope, err = readTree(&l.config, req.charset, req.kept.Bytes()); err != nil {
+	if m.Envelope, err = readTree(&l.config, req.charset, req.doc); err != nil {
 		return // the damage is among the message's problems
 	}
 	verdict := contracts.set.Call(m)
@@ -176,11 +174,11 @@ func (l *load) hold(c *record.SOAPCall, req, resp *envelope, endpoint string) {
 	if c.Style = op.Style; op.Style == "document" && req.element == op.Name {
 		c.Style = "wrapped"
 	}
-	if resp == nil || resp.kept == nil || resp.fault != nil || resp.form != "soap" {
+	if resp == nil || len(resp.doc) == 0 || resp.fault != nil || resp.form != "soap" {
 		return
 	}
 	answer := &wsdl.Message{Secret: record.SecretElement}
-	if answer.Envelope, err = readTree(&l.config, resp.charset, resp.kept.Bytes()); err == nil {
+	if answer.Envelope, err = readTree(&l.config, resp.charset, resp.doc); err == nil {
 		k.Deviations = append(k.Deviations, deviations("response", contracts.set.Answer(answer, op))...)
 	}
 }
@@ -195,26 +193,12 @@ func deviations(side string, list []wsdl.Deviation) []record.SOAPDeviation {
 
 // keep keeps the document itself, as far as it is short enough to be checked.
 func (p *parser) keep(b []byte) {
-	if p.load.config.Contracts == nil || p.tooLong {
-		return
-	}
-	if p.kept == nil {
-		p.kept = p.load.buffers.Get().(*bytes.Buffer)
-		p.kept.Reset()
-	}
-	if p.kept.Len()+len(b) > maxChecked {
-		p.tooLong = true
-		p.load.buffers.Put(p.kept)
-		p.kept = nil
-		return
-	}
-	p.kept.Write(b)
-}
-
-// release gives the copy of a document back.
-func (l *load) release(e *envelope) {
-	if e != nil && e.kept != nil {
-		l.buffers.Put(e.kept)
-		e.kept = nil
+	e := p.e
+	switch {
+	case p.load.config.Contracts == nil || p.tooLong:
+	case len(e.doc)+len(b) > maxChecked:
+		e.doc, p.tooLong = e.doc[:0], true
+	default:
+		e.doc = append(e.doc, b...)
 	}
 }

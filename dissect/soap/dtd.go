@@ -85,19 +85,21 @@ func systemOf(decl []byte) string {
 		}
 	}
 	id, _ := quotedIn(rest)
-	return id
+	return clip(id)
 }
 
-func quotedIn(b []byte) (string, []byte) {
+// quotedIn returns what stands in b's first quotes, and what stands behind them;
+// nil for nothing.
+func quotedIn(b []byte) (text, rest []byte) {
 	i := bytes.IndexAny(b, `"'`)
 	if i < 0 {
-		return "", nil
+		return nil, nil
 	}
 	end := bytes.IndexByte(b[i+1:], b[i])
 	if end < 0 {
-		return "", nil
+		return nil, nil
 	}
-	return clip(b[i+1 : i+1+end]), b[i+2+end:]
+	return b[i+1 : i+1+end], b[i+2+end:]
 }
 
 // maxReference is the longest reference that is decoded: &#x10FFFF;

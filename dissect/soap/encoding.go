@@ -15,8 +15,7 @@ import (
 // section 3: byte order mark, then charset parameter, then XML declaration,
 // then UTF-8.
 type decoder struct {
-	out      func([]byte)
-	doc      handler
+	to       *tokenizer
 	charset  string // of the Content-Type
 	first    []byte // bytes kept until the encoding is settled
 	settled  bool
@@ -33,7 +32,7 @@ type decoder struct {
 const settleAfter = 256
 
 func (e *decoder) reset(charset string) {
-	*e = decoder{out: e.out, doc: e.doc, first: e.first[:0], rest: e.rest[:0], buf: e.buf, charset: charset}
+	*e = decoder{to: e.to, first: e.first[:0], rest: e.rest[:0], buf: e.buf, charset: charset}
 }
 
 func (e *decoder) write(p []byte) {
@@ -81,7 +80,7 @@ func (e *decoder) settle(b []byte) {
 	case bytes.HasPrefix(b, []byte("<\x00")):
 		mark = "utf-16le"
 	}
-	e.declared = declaredEncoding(narrow(b[:min(len(b), settleAfter)]))
+	e.declared = e.to.intern(declaredEncoding(narrow(b[:min(len(b), settleAfter)])))
 	e.name = "utf-8"
 	for _, candidate := range [...]string{mark, e.charset, e.declared} {
 		if candidate != "" {
@@ -102,7 +101,7 @@ func (e *decoder) compare(mark string) {
 		}
 		// "UTF-16" names both byte orders; ASCII is part of UTF-8.
 		if c := canonical(other.name); c != e.name && !(strings.HasPrefix(e.name, "utf-16") && c == "utf-16") && !(c == "windows-1252" && strings.EqualFold(other.name, "us-ascii")) {
-			e.doc.problem("xml_encoding_conflict", other.from+" says "+clip([]byte(other.name))+", the document is read as "+e.name, nil)
+			e.to.doc.problem("xml_encoding_conflict", other.from+" says "+clip([]byte(other.name))+", the document is read as "+e.name, nil)
 		}
 	}
 }
@@ -120,7 +119,7 @@ func (e *decoder) choose(b []byte) {
 	}
 	var enc encoding.Encoding
 	if enc, _ = charset.Lookup(e.name); enc == nil {
-		e.doc.problem("xml_encoding_unknown", "encoding "+clip([]byte(e.name))+" is not known; read as UTF-8", nil)
+		e.to.doc.problem("xml_encoding_unknown", "encoding "+clip([]byte(e.name))+" is not known; read as UTF-8", nil)
 		e.name = "utf-8"
 		return
 	}
@@ -129,6 +128,9 @@ func (e *decoder) choose(b []byte) {
 
 // canonical gives an encoding one name.
 func canonical(name string) string {
+	if strings.EqualFold(name, "utf-8") {
+		return "utf-8"
+	}
 	name = strings.ToLower(strings.Trim(name, ` "'`))
 	switch name {
 	case "utf8":
@@ -145,26 +147,29 @@ func canonical(name string) string {
 }
 
 // declaredEncoding reads the XML declaration: XML 1.0, section 4.3.3.
-func declaredEncoding(b []byte) string {
-	b = bytes.TrimLeft(b, "\xEF\xBB\xBF \t\r\n")
+func declaredEncoding(b []byte) []byte {
+	b = behindMark(b)
 	if !bytes.HasPrefix(b, []byte("<?xml")) {
-		return ""
+		return nil
 	}
 	if end := bytes.Index(b, []byte("?>")); end >= 0 {
 		b = b[:end]
 	}
 	i := bytes.Index(b, []byte("encoding"))
 	if i < 0 {
-		return ""
+		return nil
 	}
 	name, _ := quotedIn(b[i:])
+	if len(name) > longClip {
+		return []byte(clip(name))
+	}
 	return name
 }
 
 func (e *decoder) decode(p []byte) {
 	if e.dec == nil {
 		e.check(p)
-		e.out(p)
+		e.to.write(p)
 		e.offset += int64(len(p))
 		return
 	}
@@ -180,7 +185,7 @@ func (e *decoder) decode(p []byte) {
 		if i := bytes.Index(e.buf[:nDst], []byte("\uFFFD")); i >= 0 {
 			e.damage(e.offset+int64(i), "bytes that are no "+e.name)
 		}
-		e.out(e.buf[:nDst])
+		e.to.write(e.buf[:nDst])
 		e.offset += int64(nDst)
 		p = p[nSrc:]
 		if err == transform.ErrShortSrc || nDst == 0 && nSrc == 0 {
@@ -260,5 +265,5 @@ func (e *decoder) damage(offset int64, detail string) {
 	if e.declared != "" || e.charset != "" {
 		lie = ", although " + e.name + " was declared"
 	}
-	e.doc.problem("xml_encoding", detail+lie, &place{offset: offset})
+	e.to.doc.problem("xml_encoding", detail+lie, &place{offset: offset})
 }

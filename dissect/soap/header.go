@@ -16,7 +16,7 @@ const (
 // headers takes the header blocks apart: SOAP 1.1, section 4.2; SOAP 1.2 part
 // 1, section 5.2.
 func (p *parser) headers(e *envelope, all string) {
-	m := e.msg
+	m := &e.msg
 	nodes := p.doc.header
 	for i := 0; i < len(nodes); {
 		n := &nodes[i]

@@ -28,6 +28,7 @@ type name struct {
 type names struct {
 	recent [256]*name
 	known  map[string]*name
+	said   [256]string // texts that were met last
 	texts  map[string]string
 	none   name  // stands in front of the first
 	last   *name // of the element that began last
@@ -49,6 +50,7 @@ func (n *names) reset() {
 		clear(n.known)
 		clear(n.texts)
 		clear(n.recent[:])
+		clear(n.said[:])
 		n.none = name{}
 	}
 	n.last = &n.none
@@ -81,8 +83,7 @@ func (n *names) follow(x *name) {
 // name returns the name that b spells; colon is where its first colon stands,
 // 0 for none.
 func (n *names) name(b []byte, colon int) *name {
-	last := len(b) - 1
-	slot := &n.recent[uint8(int(b[last])+7*int(b[last/2])+31*last)]
+	slot := &n.recent[slotOf(b)]
 	if x := *slot; x != nil && x.full == string(b) {
 		return x
 	}
@@ -103,15 +104,30 @@ func (n *names) name(b []byte, colon int) *name {
 	return x
 }
 
+// slotOf is where a name or text is looked for first.
+func slotOf(b []byte) uint8 {
+	last := len(b) - 1
+	return uint8(int(b[last]) + 7*int(b[last/2]) + 31*last)
+}
+
 // intern returns b as a string that is shared with earlier ones.
 func (n *names) intern(b []byte) string {
-	if s, ok := n.texts[string(b)]; ok {
-		return s
+	if len(b) == 0 {
+		return ""
 	}
-	s := string(b)
-	if len(b) <= longName && len(n.texts) < maxNames {
+	slot := &n.said[slotOf(b)]
+	if *slot == string(b) {
+		return *slot
+	}
+	s, ok := n.texts[string(b)]
+	if !ok {
+		s = string(b)
+		if len(b) > longName || len(n.texts) >= maxNames {
+			return s
+		}
 		n.texts[s] = s
 	}
+	*slot = s
 	return s
 }
 

@@ -16,18 +16,22 @@ type SecretMaker func(text string) record.Secret
 
 // Pair makes the call out of what was recognised in an exchange.
 func (l *load) Pair(x *content.Exchange, emit func(record.Record)) {
-	req, reqBody := l.loaded(x.Request)
-	resp, respBody := l.loaded(x.Response)
+	req, reqBody := l.take(x.Request)
+	resp, respBody := l.take(x.Response)
 	if req == nil && resp == nil {
 		return
 	}
-	c := &record.SOAPCall{Header: *x.Carrier.Head()}
+	defer l.release(req)
+	defer l.release(resp)
+	made := &call{}
+	c := &made.SOAPCall
+	c.Header = *x.Carrier.Head()
 	c.RecordKind = ""
 	if req != nil {
-		c.Request = req.finish(reqBody, x.Request)
+		c.Request = req.finish(&made.request, reqBody, x.Request)
 	}
 	if resp != nil {
-		c.Response = resp.finish(respBody, x.Response)
+		c.Response = resp.finish(&made.response, respBody, x.Response)
 		c.Fault = resp.fault
 	}
 	main := req
@@ -61,22 +65,41 @@ func (l *load) Pair(x *content.Exchange, emit func(record.Record)) {
 	l.extras(c, req, resp, emit)
 }
 
-// loaded returns the first document that this load made of a body.
-func (l *load) loaded(r content.Result) (*envelope, *record.Content) {
+// call is a record with its messages: one allocation for all.
+type call struct {
+	record.SOAPCall
+	request, response record.SOAPMessage
+}
+
+// take returns the first document that this load made of a body, once: it is
+// released when the call is made.
+func (l *load) take(r content.Result) (*envelope, *record.Content) {
 	if r == nil {
 		return nil, nil
 	}
-	for _, v := range r.Loaded() {
+	loaded := r.Loaded()
+	for i := range loaded {
+		v := &loaded[i]
 		if e, ok := v.Value.(*envelope); ok && v.Load == content.Load(l) {
+			v.Value = nil
 			return e, v.Content
 		}
 	}
 	return nil, nil
 }
 
-// finish adds what only the whole body knows: the parts beside the envelope.
-func (e *envelope) finish(c *record.Content, r content.Result) *record.SOAPMessage {
-	m := e.msg
+// release gives an envelope back.
+func (l *load) release(e *envelope) {
+	if e != nil {
+		*e = envelope{doc: e.doc[:0]}
+		l.envelopes.Put(e)
+	}
+}
+
+// finish makes m the record of the message. It adds what only the whole body
+// knows: the parts beside the envelope.
+func (e *envelope) finish(m *record.SOAPMessage, c *record.Content, r content.Result) *record.SOAPMessage {
+	*m = e.msg
 	m.Content = c
 	root := r.Wait()
 	if root == c && len(e.refs) == 0 {

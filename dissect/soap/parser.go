@@ -1,7 +1,6 @@
 package soap
 
 import (
-	"bytes"
 	"strings"
 
 	"sniff/content"
@@ -11,7 +10,7 @@ import (
 // parser reads one document. It goes back to its pool when it is closed.
 type parser struct {
 	load  *load
-	info  content.Info
+	info  *content.Info
 	media string
 	dec   decoder
 	tok   tokenizer
@@ -19,21 +18,21 @@ type parser struct {
 	size  int64
 	holed bool
 
-	kept    *bytes.Buffer // the document, when contracts may want it
-	tooLong bool          // it was too long to be kept
+	e       *envelope // what is made of it
+	tooLong bool      // the document is too long to be kept
 }
 
 func newParser(l *load) *parser {
 	p := &parser{load: l}
 	p.tok = tokenizer{doc: &p.doc, config: &l.config, names: newNames()}
 	p.doc = document{config: &l.config, tok: &p.tok}
-	p.dec = decoder{out: p.tok.write, doc: &p.doc}
+	p.dec = decoder{to: &p.tok}
 	return p
 }
 
 func (p *parser) begin(info *content.Info, mediaType string) {
-	p.info, p.media, p.size, p.holed = *info, mediaType, 0, false
-	p.kept, p.tooLong = nil, false
+	p.info, p.media, p.size, p.holed = info, mediaType, 0, false
+	p.e, p.tooLong = p.load.envelopes.Get().(*envelope), false
 	p.tok.reset()
 	p.doc.reset()
 	p.dec.reset(charsetOf(info.ContentType))
@@ -75,14 +74,16 @@ func (p *parser) Close(complete bool) any {
 		p.tok.finish()
 	}
 	e := p.envelope(complete)
-	if e.kept, p.kept = p.kept, nil; !complete || p.holed {
-		p.load.release(e)
+	if !complete || p.holed {
+		e.doc = e.doc[:0]
 	}
+	p.info, p.e = nil, nil
 	p.load.parsers.Put(p)
 	return e
 }
 
-// envelope is the value that the load makes of a document.
+// envelope is the value that the load makes of a document. It goes back to its
+// pool when a call was made of it.
 type envelope struct {
 	form    string
 	version string
@@ -90,7 +91,7 @@ type envelope struct {
 	action  string // of the carrier
 	media   string
 	element string
-	msg     *record.SOAPMessage
+	msg     record.SOAPMessage
 	fault   *record.SOAPFault
 	plain   bool   // the operation's children have no namespace
 	method  string // XML-RPC
@@ -98,25 +99,25 @@ type envelope struct {
 	refs    []string
 	stamp   record.Stamp
 	dir     record.Dir
-	secret  string        // UsernameToken's password
-	charset string        // of the Content-Type
-	kept    *bytes.Buffer // the document itself, until the call is checked
+	secret  string // UsernameToken's password
+	charset string // of the Content-Type
+	doc     []byte // the document itself, when contracts may want it
 }
 
 func (p *parser) envelope(complete bool) *envelope {
 	d := &p.doc
-	e := &envelope{form: d.form, root: d.rootLocal, action: p.info.Action, media: p.media, charset: p.dec.charset, refs: d.refs, stamp: p.info.Stamp, dir: p.info.Dir}
+	e := p.e
+	e.form, e.root, e.action, e.media, e.charset = d.form, d.rootLocal, p.info.Action, p.media, p.dec.charset
+	e.refs, e.stamp, e.dir = d.refs, p.info.Stamp, p.info.Dir
 	if e.form == "" {
 		e.form = "soap"
 	}
 	if e.action == "" {
 		e.action = parameterOf(p.info.ContentType, "action")
 	}
-	m := &record.SOAPMessage{
-		Size: p.size, Root: d.root, RootNamespace: d.rootSpace, Encoding: p.dec.name, EncodingStyle: d.style,
-		Elements: p.tok.elements, More: d.more,
-	}
-	e.msg = m
+	m := &e.msg
+	m.Size, m.Root, m.RootNamespace, m.Encoding, m.EncodingStyle = p.size, d.root, d.rootSpace, p.dec.name, d.style
+	m.Elements, m.More = p.tok.elements, d.more
 	all := string(d.values)
 	switch e.form {
 	case "xml-rpc":
@@ -133,7 +134,7 @@ func (p *parser) envelope(complete bool) *envelope {
 
 // soap fills in what an envelope says.
 func (p *parser) soap(e *envelope, all string, complete bool) {
-	d, m := &p.doc, e.msg
+	d, m := &p.doc, &e.msg
 	switch {
 	case d.rootSpace == soap11:
 		e.version = "1.1"

@@ -61,7 +61,7 @@ func NewLoad(config Config) content.Load {
 	l := &load{config: *defaults(config)}
 	l.links = newLinks(l.config.Links)
 	l.parsers.New = func() any { return newParser(l) }
-	l.buffers.New = func() any { return new(bytes.Buffer) }
+	l.envelopes.New = func() any { return new(envelope) }
 	return l
 }
 
@@ -82,10 +82,10 @@ func defaults(config Config) *Config {
 }
 
 type load struct {
-	config  Config
-	parsers sync.Pool
-	buffers sync.Pool // of *bytes.Buffer
-	links   *links
+	config    Config
+	parsers   sync.Pool
+	envelopes sync.Pool
+	links     *links
 }
 
 func (l *load) Name() string { return "soap" }
@@ -97,7 +97,7 @@ func (l *load) Recognise(info *content.Info, mediaType string, first []byte) boo
 		return false
 	}
 	first = narrow(first)
-	text := bytes.TrimLeft(first, "\xEF\xBB\xBF \t\r\n")
+	text := behindMark(first)
 	if len(text) == 0 || text[0] != '<' {
 		return mediaType == "application/soap+xml" && len(first) > 0
 	}
@@ -106,7 +106,7 @@ func (l *load) Recognise(info *content.Info, mediaType string, first []byte) boo
 	}
 	for _, mark := range [...]string{"Envelope", "methodCall", "methodResponse", "wddxPacket", "soap-envelope", "schemas.xmlsoap.org/soap"} {
 		if bytes.Contains(text, []byte(mark)) {
-			return !bytes.Contains(text, []byte("schemas.xmlsoap.org/wsdl"))
+			return !namesContract(text)
 		}
 	}
 	if info.Action != "" && !bytes.HasPrefix(bytes.ToLower(text[:min(len(text), 14)]), []byte("<!doctype html")) {
@@ -114,6 +114,29 @@ func (l *load) Recognise(info *content.Info, mediaType string, first []byte) boo
 		return true
 	}
 	return false
+}
+
+// namesContract reports whether a text has the namespace of WSDL 1.1. It looks
+// for what is rare in other texts.
+func namesContract(text []byte) bool {
+	const host, path = "schemas.xmlsoap.org/", "wsdl"
+	for at := 0; ; at += len(path) {
+		i := bytes.Index(text[at:], []byte(path))
+		if i < 0 {
+			return false
+		}
+		if at += i; bytes.HasSuffix(text[:at], []byte(host)) {
+			return true
+		}
+	}
+}
+
+// behindMark returns b without the byte order mark and the white space in front.
+func behindMark(b []byte) []byte {
+	if len(b) > 0 && b[0] == '<' {
+		return b
+	}
+	return bytes.TrimLeft(b, "\xEF\xBB\xBF \t\r\n")
 }
 
 // narrow drops the zero bytes of UTF-16, so that its ASCII can be looked at.

@@ -27,7 +27,7 @@ func readTree(config *Config, charset string, doc []byte) (*wsdl.Node, error) {
 	t := &tree{}
 	t.tok = tokenizer{doc: t, config: config, names: newNames()}
 	t.tok.reset()
-	t.dec = decoder{out: t.tok.write, doc: t}
+	t.dec = decoder{to: &t.tok}
 	t.dec.reset(charset)
 	t.dec.write(doc)
 	t.dec.finish()

@@ -475,10 +475,13 @@ func (t *tokenizer) problem(p []byte, at int, code, detail string) {
 	}
 }
 
+// longClip is how many bytes of a name or the like are quoted.
+const longClip = 64
+
 // clip bounds a name or the like that is quoted.
 func clip[T string | []byte](b T) string {
-	if len(b) > 64 {
-		return string(b[:64]) + "..."
+	if len(b) > longClip {
+		return string(b[:longClip]) + "..."
 	}
 	return string(b)
 }
