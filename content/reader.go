@@ -207,6 +207,9 @@ func (r *Reader) small(b *body) {
 		return
 	}
 	r.mu.Lock()
+	if r.batch == nil {
+		r.batch = make([]*body, 0, batchSize)
+	}
 	r.batch = append(r.batch, b)
 	full := len(r.batch) >= batchSize
 	r.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 // SOAP, damage, time, and what is unsafe.
 func soapFamily() Family {
 	return Family{Name: "soap", Codes: soapCodes(), Session: func() Observer { return &soapObserver{} },
-		Whole: func() Observer { return &soapWhole{failed: map[string]*record.SOAPCall{}} }}
+		Whole: func() Observer { return &soapWhole{failed: map[request]*record.SOAPCall{}} }}
 }
 
 const (
@@ -27,6 +27,7 @@ type soapObserver struct {
 	tls        bool
 	exchange   *record.HTTPExchange // the last one
 	clocked    bool                 // clocks were found to differ
+	dated      lastDate             // the Date of the last answer
 }
 
 func (o *soapObserver) See(r record.Record, rep *Reporter) {
@@ -67,7 +68,7 @@ func (o *soapObserver) call(c *record.SOAPCall, rep *Reporter) {
 	}
 	o.actionMissing(c, rep)
 	x := o.carrierOf(c)
-	k := readClocks(c, x)
+	k := o.readClocks(c, x)
 	if !o.clocked {
 		k.judge(c, x, rep)
 		o.clocked = rep.Has("soap.clock")
@@ -171,19 +172,21 @@ func details(nodes []record.SOAPNode) string {
 
 // misfit judges answers without a fault by their HTTP status and kind.
 func (o *soapObserver) misfit(c *record.SOAPCall, rep *Reporter) {
-	answer := fmt.Sprintf("%s answered %s with HTTP %d", c.Server, c.Name(), c.Status)
+	answer := func() string {
+		return fmt.Sprintf("%s answered %s with HTTP %d", c.Server, c.Name(), c.Status)
+	}
 	switch {
 	case c.Response != nil && c.Status >= 400:
-		rep.Raise("soap.result_with_error", answer+" and a result", c)
+		rep.Raise("soap.result_with_error", answer()+" and a result", c)
 	case c.Response != nil || c.Request == nil || c.Status == 0:
 	case c.Status == 502 || c.Status == 503 || c.Status == 504:
-		rep.Raise("soap.gateway", answer, c)
+		rep.Raise("soap.gateway", answer(), c)
 	case c.Status >= 400 && c.Status < 500:
-		rep.Raise("soap.refused", answer+refusal(c), c)
+		rep.Raise("soap.refused", answer()+refusal(c), c)
 	case strings.HasPrefix(c.StatusMisfit, "HTML"):
-		rep.Raise("soap.html_answer", answer+" and a web page", c)
+		rep.Raise("soap.html_answer", answer()+" and a web page", c)
 	case c.StatusMisfit != "":
-		rep.Raise("soap.no_soap_answer", answer+": "+c.StatusMisfit, c)
+		rep.Raise("soap.no_soap_answer", answer()+": "+c.StatusMisfit, c)
 	}
 }
 

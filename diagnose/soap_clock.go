@@ -20,9 +20,25 @@ type clocks struct {
 	created, date        string
 }
 
+// lastDate is a Date, and when it is; the answers of one second have the same one.
+type lastDate struct {
+	text string
+	at   time.Time
+	ok   bool
+}
+
+// read reads a Date.
+func (d *lastDate) read(text string) (time.Time, bool) {
+	if d.text != text {
+		at, err := time.Parse(time.RFC1123, text)
+		*d = lastDate{text, at, err == nil}
+	}
+	return d.at, d.ok
+}
+
 // readClocks reads the clocks of a call; x is the exchange that carried it, nil
 // when it was not seen.
-func readClocks(c *record.SOAPCall, x *record.HTTPExchange) clocks {
+func (o *soapObserver) readClocks(c *record.SOAPCall, x *record.HTTPExchange) clocks {
 	var k clocks
 	if m := c.Request; m != nil && m.Security != nil {
 		k.created = createdIn(m.Security)
@@ -40,7 +56,7 @@ func readClocks(c *record.SOAPCall, x *record.HTTPExchange) clocks {
 			return k // a stored answer has the date of its making
 		case strings.EqualFold(f.Name, "Date"):
 			k.date = f.Value.String()
-			if t, err := time.Parse(time.RFC1123, k.date); err == nil {
+			if t, ok := o.dated.read(k.date); ok {
 				k.server, k.hasServer = t.Sub(x.Answer.Time), true
 			}
 		}

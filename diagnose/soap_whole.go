@@ -9,10 +9,13 @@ import (
 // soapWhole sees the calls of all sessions: a client that tries again does so
 // over a new connection.
 type soapWhole struct {
-	failed map[string]*record.SOAPCall
-	order  []string // keys of failed, the oldest at next
+	failed map[request]*record.SOAPCall
+	order  []request // keys of failed, the oldest at next
 	next   int
 }
+
+// request is what is the same when a call is sent again.
+type request struct{ endpoint, sha256 string }
 
 // maxFailed bounds the calls that are remembered to see them repeated.
 const maxFailed = 1024
@@ -28,7 +31,7 @@ func (o *soapWhole) repeated(c *record.SOAPCall, rep *Reporter) {
 	if c.Request == nil || c.Request.Content == nil || c.Request.Content.SHA256 == "" || c.Request.Partial {
 		return
 	}
-	key := c.Endpoint + " " + c.Request.Content.SHA256
+	key := request{c.Endpoint, c.Request.Content.SHA256}
 	if before := o.failed[key]; before != nil {
 		after := record.Between(before.Time, c.Time)
 		f := rep.Raise("soap.repeated", fmt.Sprintf("%s was sent again %s after the first time (%s)", c.Name(), after, before.Summary()), c)

@@ -114,9 +114,9 @@ func (o *output) deliver(it item) {
 		o.write(it.record, it.outline)
 		return
 	}
-	head := *it.record.Head()
+	head := it.record.Head()
 	emit := func(r record.Record) {
-		inherit(r, head)
+		inherit(r, *head)
 		o.write(r, it.outline)
 	}
 	defer func() {

@@ -244,17 +244,10 @@ func (f *SOAPFault) String() string {
 // Tell says "GetQuote 41 ms" for each operation, with the mean when it was
 // called more than once, and counts faults.
 func (c *SOAPCall) Tell(o *Outline) {
-	f := o.Fact("soap " + c.Name())
+	f := o.Named("soap", c.Name())
 	f.N++
 	f.Sum += int64(c.Latency)
-	f.Text = shorten(c.Name(), 40)
-	if f.N > 1 {
-		f.Text += " " + strconv.Itoa(f.N) + " times"
-	}
-	if f.Sum != 0 {
-		f.Text += " " + Seconds(f.Sum/int64(f.N)).String()
-	}
-	f.Rank = 1
+	f.Rank, f.Show = 1, showCalls
 	if c.Fault != nil {
 		faults := o.Fact("soap faults")
 		faults.N++
@@ -267,6 +260,18 @@ func (c *SOAPCall) Tell(o *Outline) {
 		lost.N++
 		lost.Text = strconv.Itoa(lost.N) + " not answered"
 	}
+}
+
+// showCalls puts the calls of one operation in words.
+func showCalls(f *Fact) string {
+	text := shorten(f.name, 40)
+	if f.N > 1 {
+		text += " " + strconv.Itoa(f.N) + " times"
+	}
+	if f.Sum != 0 {
+		text += " " + Seconds(f.Sum/int64(f.N)).String()
+	}
+	return text
 }
 
 // Lines annotates the dialogue with the call. The envelopes of a call over

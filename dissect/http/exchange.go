@@ -1,6 +1,7 @@
 package http
 
 import (
+	"slices"
 	"strings"
 
 	"sniff/content"
@@ -51,8 +52,7 @@ func (d *dissector) push(x *exchange) {
 // pop takes the request that the next final response answers.
 func (d *dissector) pop() *exchange {
 	x := d.queue[0]
-	d.queue[0] = nil
-	d.queue = d.queue[1:]
+	d.queue = slices.Delete(d.queue, 0, 1) // most often it was the only one
 	x.answered = true
 	return x
 }

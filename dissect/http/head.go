@@ -74,7 +74,11 @@ func (h *head) parse(b []byte) {
 
 // split cuts text into the start line, if it has one, and fields.
 func (h *head) split(text string, hasLine bool) (line string, fields []record.Field) {
-	fields = make([]record.Field, 0, min(strings.Count(text, "\n"), maxFields))
+	lines := strings.Count(text, "\n") - 1 // but the empty one
+	if hasLine {
+		lines--
+	}
+	fields = make([]record.Field, 0, min(max(lines, 1), maxFields))
 	bare, dropped := -1, 0
 	for at := 0; at < len(text); {
 		end := strings.IndexByte(text[at:], '\n')

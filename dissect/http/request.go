@@ -34,6 +34,7 @@ func (d *dissector) consumeHead(dir dissect.Dir, b []byte) (int, dissect.Action,
 			return d.derail(dir, b)
 		}
 	}
+	var first []byte // the start line, unless it was looked at before
 	if s.searched == 0 || s.cutHead == "" {
 		eol := bytes.IndexByte(b, '\n')
 		if eol > maxHead || eol < 0 && len(b) > maxHead {
@@ -42,13 +43,13 @@ func (d *dissector) consumeHead(dir dissect.Dir, b []byte) (int, dissect.Action,
 		if eol < 0 {
 			return 0, dissect.Continue, nil
 		}
-		first := strings.TrimSuffix(string(b[:eol]), "\r")
+		first = bytes.TrimSuffix(b[:eol], []byte("\r"))
 		if dir == dissect.ClientToServer {
 			if string(b[:min(len(b), 16)]) == preface[:16] {
 				return d.startH2(b)
 			}
 			if lineKind(b[:eol+1], false) == isSimple {
-				d.simpleRequest(first, eol+1)
+				d.simpleRequest(string(first), eol+1)
 				return eol + 1, dissect.Continue, nil
 			}
 			if !requestLine(first) {
@@ -56,14 +57,15 @@ func (d *dissector) consumeHead(dir dissect.Dir, b []byte) (int, dissect.Action,
 				return d.derail(dir, b)
 			}
 		}
-		s.cutHead = first
 	}
 	end := headEnd(b, s.searched)
 	if end > maxHead || end == 0 && len(b) > maxHead {
 		return d.longHead(dir, b)
 	}
 	if end == 0 {
-		s.searched = len(b)
+		if s.searched = len(b); first != nil {
+			s.cutHead = string(first)
+		}
 		return 0, dissect.Continue, nil
 	}
 	s.searched, s.cutHead = 0, ""
@@ -78,9 +80,9 @@ func (d *dissector) consumeHead(dir dissect.Dir, b []byte) (int, dissect.Action,
 
 // requestLine reports whether a line has the shape of a request line with a
 // version: RFC 9112, section 3.
-func requestLine(line string) bool {
-	i := strings.LastIndexByte(line, ' ')
-	return i > 0 && strings.HasPrefix(line[i+1:], "HTTP/") && strings.IndexByte(line, ' ') > 0
+func requestLine(line []byte) bool {
+	i := bytes.LastIndexByte(line, ' ')
+	return i > 0 && bytes.HasPrefix(line[i+1:], []byte("HTTP/")) && bytes.IndexByte(line, ' ') > 0
 }
 
 // derail gives up the place of the next message and looks for another.
