@@ -180,3 +180,90 @@ func TestWrongWayIn(t *testing.T) {
 		t.Errorf("the session ended %s", s.End)
 	}
 }
+
+// TestFTPOverIPv6: data connections over IPv6 come through the ways in and out
+// that name an address of their own.
+func TestFTPOverIPv6(t *testing.T) {
+	needs(t, "microsocks", "curl")
+	if six, err := net.Listen("tcp", "[::1]:0"); err != nil {
+		t.Skipf("no IPv6 here: %v", err)
+	} else {
+		six.Close()
+	}
+	server := vsftpd(t, "::1")
+	between := freeAddr(t, "::1")
+	_, port, _ := net.SplitHostPort(between)
+	startProcess(t, between, "microsocks", "-i", "::1", "-p", port)
+	via, err := ParseVia("socks5://" + between)
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct := curl(t, "ftp://"+server+"/big.bin")
+	if len(direct) == 0 {
+		t.Fatal("nothing came directly")
+	}
+	for _, way := range []struct {
+		name string
+		Listener
+		curl func(addr string) []string
+	}{
+		{"reverse", Listener{To: server}, func(a string) []string { return []string{"ftp://" + a + "/big.bin"} }},
+		{"reverse, active", Listener{To: server}, func(a string) []string { return []string{"-P", "-", "ftp://" + a + "/big.bin"} }},
+		{"SOCKS5", Listener{Mode: SOCKS}, func(a string) []string { return []string{"-x", "socks5h://" + a, "ftp://" + server + "/big.bin"} }},
+		{"CONNECT", Listener{Mode: HTTPForward}, func(a string) []string { return []string{"-p", "-x", "http://" + a, "ftp://" + server + "/big.bin"} }},
+		{"via", Listener{To: server, Via: via}, func(a string) []string { return []string{"ftp://" + a + "/big.bin"} }},
+	} {
+		t.Run(way.name, func(t *testing.T) {
+			way.Listen = "[::1]:0"
+			l := startLab(t, Config{Listeners: []Listener{way.Listener}}, "")
+			if through := curl(t, way.curl(l.addr)...); through != direct {
+				t.Errorf("%d bytes directly, %d through the proxy", len(direct), len(through))
+			}
+			x := wait(l, func(*record.FTPTransfer) bool { return true })
+			if x.Outcome != "complete" || x.Bytes != int64(len(direct)) || !x.Head().Server.Addr().Is6() {
+				t.Errorf("recorded: %s with %s", x.Summary(), x.Head().Server)
+			}
+			l.none(codeForeignData)
+		})
+	}
+}
+
+// TestViaIPv6: a further proxy over IPv6 is asked for addresses of IPv6.
+func TestViaIPv6(t *testing.T) {
+	needs(t, "microsocks", "tinyproxy")
+	six, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Skipf("no IPv6 here: %v", err)
+	}
+	defer six.Close()
+	go func() {
+		for {
+			c, err := six.Accept()
+			if err != nil {
+				return
+			}
+			fmt.Fprint(c, "220 six\r\n")
+			c.Close()
+		}
+	}()
+	socks, http := freeAddr(t, "::1"), freeAddr(t, "::1")
+	_, socksPort, _ := net.SplitHostPort(socks)
+	_, httpPort, _ := net.SplitHostPort(http)
+	startProcess(t, socks, "microsocks", "-i", "::1", "-p", socksPort)
+	conf := write(t, t.TempDir()+"/tinyproxy.conf", fmt.Appendf(nil, "Port %s\nListen ::1\nMaxClients 20\nTimeout 60\n", httpPort))
+	startProcess(t, http, "tinyproxy", "-d", "-c", conf)
+	to := six.Addr().String()
+	for _, url := range []string{"socks5://" + socks, "http://" + http} {
+		via, err := ParseVia(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := startLab(t, Config{Listeners: []Listener{{Listen: "[::1]:0", To: to, Via: via}}}, "")
+		c := l.dial()
+		expect(t, c, "220 six")
+		c.Close()
+		if s := l.session(); !s.Client.Addr().Is6() || s.Server.String() != to {
+			t.Errorf("%s via %s: a session of %s with %s", to, url, s.Client, s.Server)
+		}
+	}
+}
