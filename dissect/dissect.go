@@ -58,6 +58,12 @@ type Closer interface {
 	Closed(end, by string)
 }
 
+// Resetter is a Dissector that wants to know ahead of the EOFs that they come of
+// a reset, by "client" or "server". Closed follows later: connections linger.
+type Resetter interface {
+	Reset(by string)
+}
+
 // Blinded is a Dissector that wants to know how many bytes of its stream passed
 // that could not be read (TLS without keys), as far as they can be counted. At
 // is the time of the bytes that carried them.

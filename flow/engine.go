@@ -169,6 +169,8 @@ type receiver interface {
 	Data(dir dissect.Dir, b []byte, at record.Stamp)
 	Gap(dir dissect.Dir, n int64, at record.Stamp)
 	EOF(dir dissect.Dir, at record.Stamp)
+	// reset says that the EOFs that follow come of a reset.
+	reset(by string)
 	Close(end, by string, at record.Stamp)
 	// anomaly reports what is odd about the connection.
 	anomaly(code string, dir dissect.Dir, at record.Stamp, detail string)

@@ -22,6 +22,7 @@ func (d *deaf) Gap(dissect.Dir, int64, record.Stamp)                         {}
 func (d *deaf) EOF(dissect.Dir, record.Stamp)                                {}
 func (d *deaf) Close(string, string, record.Stamp)                           {}
 func (d *deaf) anomaly(code string, _ dissect.Dir, _ record.Stamp, _ string) {}
+func (d *deaf) reset(string)                                                 {}
 func (d *deaf) oneSided(bool)                                                {}
 func (d *deaf) stats() *[2]record.SideStats                                  { return &d.counts }
 

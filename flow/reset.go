@@ -41,6 +41,7 @@ func (e *Engine) reset(c *tcpConn, x int, s *capture.Segment) {
 	}
 	c.rst = reset{set: true, sure: exact, side: x, seq: s.Seq, time: s.Time, packet: s.Packet}
 	if exact {
+		c.out.reset(c.side(x))
 		e.endBoth(c)
 	}
 }

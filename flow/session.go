@@ -68,6 +68,7 @@ type Session struct {
 	ending      bool     // nothing is waited for any more
 	closing     *closing // the connection has ended, and a stage still waits
 	closed      bool
+	wasReset    bool // the dissectors were told
 	downgrading bool
 	signal      chan struct{}
 }
@@ -175,6 +176,38 @@ func (s *Session) EOF(dir dissect.Dir, at record.Stamp) {
 	}
 }
 
+// reset tells the dissectors that a peer has reset the connection.
+func (s *Session) reset(by string) {
+	s.lock()
+	defer s.unlock()
+	if s.closed {
+		return
+	}
+	s.tellReset(s.seen(by))
+}
+
+// tellReset does so once, ahead of the EOFs that come of it. by is as the
+// dissectors see it.
+func (s *Session) tellReset(by string) {
+	if s.wasReset {
+		return
+	}
+	s.wasReset = true
+	for st := s.root; st != nil; st = st.inner {
+		if r, ok := st.dissector.(dissect.Resetter); ok && !s.broken {
+			st.call(st.dir, func() { r.Reset(by) })
+		}
+	}
+}
+
+// seen is the side that the dissectors take by for.
+func (s *Session) seen(by string) string {
+	if s.swapped == 1 && by != "" {
+		return map[string]string{"client": "server", "server": "client"}[by]
+	}
+	return by
+}
+
 // Close ends the session and emits its record. end is one of record's End
 // constants, by "client", "server" or "", as the caller sees them; at is when
 // the last packet came.
@@ -193,8 +226,9 @@ func (s *Session) Close(end, by string, at record.Stamp) {
 
 func (s *Session) close(end, by string, at record.Stamp) {
 	s.ending = true
-	if s.swapped == 1 && by != "" {
-		by = map[string]string{"client": "server", "server": "client"}[by]
+	by = s.seen(by)
+	if end == record.EndReset {
+		s.tellReset(by)
 	}
 	s.root.close(end, by, at)
 	for len(s.nested) > 0 {

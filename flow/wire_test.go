@@ -149,6 +149,7 @@ func (h *heard) anomaly(code string, dir dissect.Dir, at record.Stamp, detail st
 	h.say("! %s", code)
 }
 
+func (h *heard) reset(string)                {}
 func (h *heard) oneSided(yes bool)           { h.one = yes }
 func (h *heard) stats() *[2]record.SideStats { return &h.counts }
 

@@ -70,6 +70,7 @@ func (r *relay) refuse(word []byte, why string, demand bool) {
 		r.heard(r.pumps[dissect.ServerToClient], []byte(reply))
 		_, _ = io.WriteString(client, reply)
 		r.ended(record.EndClosed, dissect.ServerToClient.String())
+		r.eof(r.pumps[dissect.ServerToClient])
 	}
 	hangUp(client)
 }
@@ -112,6 +113,7 @@ func (r *relay) alerted(p *pump, err error) (done bool) {
 	r.heard(p, []byte(reply))
 	_ = p.write([]byte(reply))
 	r.ended(record.EndClosed, p.dir.String())
+	r.eof(p)
 	closeWrite(p.sink())
 	time.AfterFunc(lingerTime, r.closeLegs)
 	return true

@@ -227,7 +227,11 @@ const unheard = "nothing was heard on the data connection while the session last
 func (s *session) settleData() {
 	for _, t := range slices.Clone(s.running) {
 		if t.conn != nil && t.conn.drained() {
-			t.conn.Closed(record.EndClosed, t.conn.finBy)
+			if by := t.conn.resetBy; by != "" {
+				t.conn.Closed(record.EndReset, by)
+			} else {
+				t.conn.Closed(record.EndClosed, t.conn.finBy)
+			}
 		}
 	}
 }

@@ -15,8 +15,11 @@ type dataConn struct {
 	load     *load
 	end      string // how it ended; "" while it is open
 	endedBy  string // client or server of the control connection
+	ended    [2]bool
+	whole    bool   // the file had ended when the connection was reset
 	fins     int    // directions that have ended
 	finBy    string // who ended first, in terms of this connection
+	resetBy  string // who reset it, likewise; "" if nobody did
 }
 
 // load is what one transfer brought over a data connection.
@@ -58,7 +61,7 @@ func (d *dataConn) Consume(dir dissect.Dir, b []byte) (int, dissect.Action, erro
 	}
 	if l.wire == 0 {
 		l.first = d.env.At(0)
-		if t := d.transfer; t != nil && t.rec.Protected && l.missing == 0 && d.env.TLS() == nil && !d.env.Conn().TLS && !d.env.Conn().Midstream {
+		if t := d.transfer; t != nil && t.rec.Protected && l.missing == 0 && d.lacksTLS() && !d.env.Conn().Midstream {
 			t.violation("ftp_data_not_tls", "the data connection is in the clear although PROT P was agreed")
 		}
 	}
@@ -79,6 +82,16 @@ func (d *dataConn) Consume(dir dissect.Dir, b []byte) (int, dissect.Action, erro
 		d.load = nil
 	}
 	return n, dissect.Continue, nil
+}
+
+// lacksTLS reports whether the data goes without TLS beside a control connection
+// that is in TLS. Where that is in the clear, although PROT P was agreed, the
+// capture has the plaintext of both: it was taken behind what ends TLS.
+func (d *dataConn) lacksTLS() bool {
+	control := d.ch.s.env
+	hs := control.TLS()
+	inTLS := control.Conn().TLS || hs != nil && hs.Version != ""
+	return inTLS && d.env.TLS() == nil && !d.env.Conn().TLS
 }
 
 // way is the direction of the transfer's bytes; without a transfer that of the
@@ -187,12 +200,26 @@ func (d *dataConn) Opaque(dir dissect.Dir, n int64) {
 
 // EOF is no end yet: Closed says whether it was a good one.
 func (d *dataConn) EOF(dir dissect.Dir) {
+	d.ended[dir] = true
 	if d.fins++; d.fins == 1 {
 		d.finBy = dir.String()
 	}
 }
 
-// drained reports whether both sides have sent their FIN although Closed was
+// Reset says that the EOFs to come are none that the peers agreed on. Behind the
+// last byte of a file a reset harms nothing: clients close a connection on which
+// the server's end of TLS is still to come.
+func (d *dataConn) Reset(by string) {
+	dir := d.way(dissect.ServerToClient)
+	if d.load != nil {
+		dir = d.load.dir
+	}
+	if d.whole = d.ended[dir]; !d.whole {
+		d.resetBy = by
+	}
+}
+
+// drained reports whether both directions have ended although Closed was
 // not called yet: connections linger a while. Called from within the control
 // session only, where it cannot be the EOFs in front of a Closed.
 func (d *dataConn) drained() bool { return d.fins == 2 && d.open() }
@@ -201,6 +228,9 @@ func (d *dataConn) drained() bool { return d.fins == 2 && d.open() }
 func (d *dataConn) Closed(end, by string) {
 	if d.end != "" {
 		return // the control session has settled it
+	}
+	if end == record.EndReset && d.whole {
+		end, by = record.EndClosed, d.finBy
 	}
 	d.end = end
 	d.endedBy = by
@@ -213,7 +243,7 @@ func (d *dataConn) Closed(end, by string) {
 	good := end == record.EndClosed || end == record.EndHalfClosed
 	if d.load == nil && good && d.transfer != nil {
 		d.transfer.begin()
-		if d.transfer.rec.Protected && d.env.TLS() == nil {
+		if d.transfer.rec.Protected && d.lacksTLS() {
 			d.load = &load{hidden: true}
 		} else {
 			d.begin(dissect.ServerToClient) // an empty file

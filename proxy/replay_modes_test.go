@@ -1,0 +1,124 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"sniff/record"
+	"sniff/render"
+)
+
+// TestWrittenCaptureOfEveryMode: whichever way a connection came in, and
+// whatever the proxy did about TLS on either leg, the file that it wrote is read
+// as what it printed.
+func TestWrittenCaptureOfEveryMode(t *testing.T) {
+	world := newPKI(t)
+	both, _ := localhost(t, world)
+	name := func(addr string) string { _, p, _ := net.SplitHostPort(addr); return "localhost:" + p }
+	secureMail := func(t *testing.T, life time.Duration) string {
+		cfg := &tls.Config{Certificates: []tls.Certificate{world.issue(t, "localhost", life)}}
+		return name(listen(t, mailServer(cfg, nil)))
+	}
+	web := func(t *testing.T, secure bool) string {
+		s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			b, _ := io.ReadAll(r.Body)
+			fmt.Fprintf(w, "%s of %d bytes over %s", r.Method, len(b), r.Proto)
+		}))
+		t.Cleanup(s.Close)
+		if !secure {
+			s.Start()
+			return s.Listener.Addr().String()
+		}
+		s.TLS = &tls.Config{Certificates: []tls.Certificate{world.issue(t, "localhost", time.Hour)}}
+		s.EnableHTTP2 = true
+		s.StartTLS()
+		return name(s.Listener.Addr().String())
+	}
+	speakMail := func(t *testing.T, l *lab, _ string) {
+		c := l.dial()
+		speak(t, c, true, "EHLO me", "MAIL FROM:<a@x.test>", "RCPT TO:<b@y.test>", "DATA", "Subject: hi\r\n\r\nhello\r\n.", "QUIT")
+		c.Close()
+	}
+	startTLS := func(t *testing.T, l *lab, trust string) {
+		needs(t, "swaks")
+		host, port, _ := net.SplitHostPort(l.addr)
+		// That it is told off is part of some cases.
+		_ = exec.Command("swaks", "--tls", "--tls-verify", "--tls-ca-path", trust, "--server", host, "--port", port, "--from", "a@x.test", "--to", "b@y.test", "--helo", "me").Run()
+	}
+	withCurl := func(to string, args ...string) func(*testing.T, *lab, string) {
+		return func(t *testing.T, l *lab, trust string) {
+			needs(t, "curl")
+			for i, a := range args {
+				args[i] = strings.NewReplacer("PROXY", name(l.addr), "SERVER", to, "TRUST", trust).Replace(a)
+			}
+			curl(t, append([]string{"-4"}, args...)...)
+		}
+	}
+	ftps := func(server, mode, secure, version string) func(*testing.T, *lab, string) {
+		return func(t *testing.T, l *lab, trust string) {
+			needs(t, "python3")
+			host, port, _ := net.SplitHostPort(l.addr)
+			if out, err := exec.Command(python(), "testdata/ftp_client.py", host, port, mode, secure, version, trust).CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		}
+	}
+	plain := web(t, false)
+	secret := web(t, true)
+	explicit := vsftpd(t, "127.0.0.1", secureFTP(both, "force_anon_logins_ssl=YES", "force_anon_data_ssl=NO")...)
+	implicit := vsftpd(t, "127.0.0.1", secureFTP(both, "implicit_ssl=YES")...)
+	for _, c := range []struct {
+		name string
+		Listener
+		kind record.Kind // that must have come of it
+		use  func(t *testing.T, l *lab, trust string)
+	}{
+		{"STARTTLS", Listener{To: secureMail(t, time.Hour)}, record.KindSMTPMessage, startTLS},
+		{"STARTTLS, expired upstream", Listener{To: secureMail(t, -time.Hour)}, record.KindSMTPExchange, startTLS},
+		{"STARTTLS passed through", Listener{To: secureMail(t, time.Hour), TLS: Passthrough}, record.KindSMTPExchange, startTLS},
+		{"STARTTLS stripped", Listener{To: secureMail(t, time.Hour), TLS: Strip}, record.KindSMTPMessage, speakMail},
+		{"TLS required, none", Listener{To: secureMail(t, time.Hour), TLS: Require}, record.KindSMTPExchange, speakMail},
+		{"TLS required, STARTTLS", Listener{To: secureMail(t, time.Hour), TLS: Require}, record.KindSMTPMessage, startTLS},
+		{"SOCKS5", Listener{Mode: SOCKS}, record.KindHTTPExchange, withCurl(plain, "-x", "socks5h://PROXY", "-d", "abc", "http://SERVER/")},
+		{"SOCKS4a, HTTPS", Listener{Mode: SOCKS}, record.KindHTTPExchange, withCurl(secret, "-x", "socks4a://PROXY", "--cacert", "TRUST", "-d", "abc", "https://SERVER/")},
+		{"absolute URIs", Listener{Mode: HTTPForward}, record.KindHTTPExchange, withCurl(plain, "-x", "http://PROXY", "-d", "abc", "http://SERVER/", "http://SERVER/again")},
+		{"CONNECT, HTTP/2", Listener{Mode: HTTPForward}, record.KindHTTPExchange, withCurl(secret, "-x", "http://PROXY", "--http2", "--cacert", "TRUST", "-d", "abc", "https://SERVER/", "https://SERVER/again")},
+		{"HTTP/2", Listener{To: secret}, record.KindHTTPExchange, withCurl(secret, "--http2", "--cacert", "TRUST", "-d", "abc", "https://PROXY/", "https://PROXY/again")},
+		{"HTTP/1.1 in TLS", Listener{To: secret}, record.KindHTTPExchange, withCurl(secret, "--http1.1", "--cacert", "TRUST", "-d", "abc", "https://PROXY/", "https://PROXY/again")},
+		{"FTPS passive", Listener{To: explicit}, record.KindFTPTransfer, ftps(explicit, "passive", "private", "1.3")},
+		{"FTPS active 1.2", Listener{To: explicit}, record.KindFTPTransfer, ftps(explicit, "active", "private", "1.2")},
+		{"FTPS, data in the clear", Listener{To: explicit}, record.KindFTPTransfer, ftps(explicit, "passive", "clear", "1.3")},
+		{"FTPS implicit", Listener{To: implicit}, record.KindFTPTransfer, ftps(implicit, "active", "implicit", "1.3")},
+		{"FTPS stripped", Listener{To: name(explicit), TLS: Strip}, record.KindFTPTransfer, withCurl("", "ftp://PROXY/big.bin", "-o", "/dev/null", "ftp://PROXY/", "-o", "/dev/null")},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := t.TempDir() + "/traffic.pcapng"
+			w, err := render.CreatePcapNG(path, render.Rotation{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			authority, _ := newCA(t)
+			c.Listen = "127.0.0.1:0"
+			l := startLab(t, Config{CA: authority, Roots: world.pool, Tap: w, Listeners: []Listener{c.Listener}}, "")
+			c.use(t, l, write(t, t.TempDir()+"/proxy.pem", authority.PEM()))
+			l.session()
+			l.srv.Shutdown(10 * time.Second)
+			if err := l.engine.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			wait(l, func(r record.Record) bool { return r.Kind() == c.kind })
+			diff(t, comparable(t, l.all()), comparable(t, readCapture(t, path)))
+		})
+	}
+}
