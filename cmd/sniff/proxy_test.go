@@ -239,12 +239,18 @@ func TestProxyChoosesRecords(t *testing.T) {
 }
 
 // TestProxyKilled: the capture of a proxy that was killed can be read, whenever
-// that happened, and has everything but the last second.
+// that happened, and has everything but the last second; so have the files of one
+// that began a new one every few messages.
 func TestProxyKilled(t *testing.T) {
 	server := mailServer(t)
 	for i := range 4 {
-		file := t.TempDir() + "/traffic.pcapng"
-		p := startProxy(t, 1, "--listen", "127.0.0.1:0", "--to", server, "-w", file)
+		dir := t.TempDir()
+		file := dir + "/traffic.pcapng"
+		args := []string{"--listen", "127.0.0.1:0", "--to", server, "-w", file}
+		if i >= 2 {
+			args = append(args, "--rotate", "60KB")
+		}
+		p := startProxy(t, 1, args...)
 		var sent []time.Time
 		killed := make(chan struct{})
 		go func() {
@@ -266,7 +272,11 @@ func TestProxyKilled(t *testing.T) {
 				due++
 			}
 		}
-		out, stderr, status := sniff(t, nil, "read", "-o", "jsonl", "--kind", "smtp.message", file)
+		files, _ := filepath.Glob(dir + "/*.pcapng")
+		if len(files) == 0 || (len(files) > 1) != (i >= 2) {
+			t.Errorf("kill %d: files %q", i, files)
+		}
+		out, stderr, status := sniff(t, nil, append([]string{"read", "-o", "jsonl", "--kind", "smtp.message"}, files...)...)
 		if status != exitDone || stderr != "" {
 			t.Errorf("kill %d: status %d, %s", i, status, stderr)
 		}
