@@ -2,6 +2,7 @@ package http_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -102,17 +103,78 @@ var exchanges = [][2]string{
 	{"what?\r\n", "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"},
 }
 
-// TestPromisesAhead reads connections as a proxy does that reads late: what
-// passes is forwarded, and is given some time later. Promises given on top of
-// promises hold, and the records are those of reading at once.
-func TestPromisesAhead(t *testing.T) {
-	var promises, onTop atomic.Int64
-	for seed := range uint64(10000) {
-		rnd := rand.New(rand.NewPCG(seed, 1))
-		type piece struct {
-			dir dissect.Dir
-			b   []byte
+// piece is what a proxy reads at a time.
+type piece struct {
+	dir dissect.Dir
+	b   []byte
+}
+
+// ahead reads connections as a proxy does that reads late: what passes is
+// forwarded, and is given some time later.
+type ahead struct {
+	promises, onTop atomic.Int64
+}
+
+// check wants promises given on top of promises to hold, and the records to be
+// those of reading at once.
+func (a *ahead) check(t *testing.T, pieces []piece, rnd *rand.Rand) {
+	t.Helper()
+	read := func(late bool) (out []string) {
+		engine := flow.New(flow.Config{
+			Protocols: []dissect.Protocol{(&promising{t: t, promises: &a.promises}).protocol()}, Inline: true,
+			Sink: record.SinkFunc(func(r record.Record) error {
+				b, err := json.Marshal(r)
+				out = append(out, string(b))
+				return err
+			}),
+		})
+		s := engine.Open(flow.Conn{Client: netip.MustParseAddrPort("192.0.2.1:1024"), Server: netip.MustParseAddrPort("192.0.2.2:80"), Oriented: true})
+		var waiting []piece
+		catchUp := func() {
+			for _, p := range waiting {
+				s.Data(p.dir, p.b, record.Stamp{})
+			}
+			waiting = nil
 		}
+		for _, p := range pieces {
+			if len(waiting) > 0 && rnd.IntN(8) == 0 {
+				catchUp()
+			}
+			if late && len(waiting) > 0 {
+				if s.Passes(p.dir, p.b, false) {
+					a.onTop.Add(1)
+					waiting = append(waiting, p)
+					continue
+				}
+				catchUp()
+			}
+			if late && s.Passes(p.dir, p.b, true) {
+				waiting = append(waiting, p)
+				continue
+			}
+			s.Data(p.dir, p.b, record.Stamp{})
+		}
+		catchUp()
+		s.EOF(dissect.ClientToServer, record.Stamp{})
+		s.EOF(dissect.ServerToClient, record.Stamp{})
+		s.Close(record.EndClosed, "client", record.Stamp{})
+		if err := engine.Close(); err != nil {
+			t.Error(err)
+		}
+		return out
+	}
+	if at, after := read(false), read(true); !slices.Equal(at, after) {
+		t.Errorf("read late it is\n%s\nand at once\n%s", strings.Join(after, "\n"), strings.Join(at, "\n"))
+	}
+	if t.Failed() {
+		t.Fatalf("the pieces: %q", fmt.Sprint(pieces))
+	}
+}
+
+func TestPromisesAhead(t *testing.T) {
+	var a ahead
+	for seed := range uint64(3000) {
+		rnd := rand.New(rand.NewPCG(seed, 1))
 		var pieces []piece
 		for range 1 + rnd.IntN(8) {
 			x := exchanges[rnd.IntN(len(exchanges))]
@@ -130,60 +192,40 @@ func TestPromisesAhead(t *testing.T) {
 				}
 			}
 		}
-		read := func(late bool) (out []string) {
-			engine := flow.New(flow.Config{
-				Protocols: []dissect.Protocol{(&promising{t: t, promises: &promises}).protocol()}, Inline: true,
-				Sink: record.SinkFunc(func(r record.Record) error {
-					b, err := json.Marshal(r)
-					out = append(out, string(b))
-					return err
-				}),
-			})
-			s := engine.Open(flow.Conn{Client: netip.MustParseAddrPort("192.0.2.1:1024"), Server: netip.MustParseAddrPort("192.0.2.2:80"), Oriented: true})
-			var ahead []piece
-			catchUp := func() {
-				for _, p := range ahead {
-					s.Data(p.dir, p.b, record.Stamp{})
-				}
-				ahead = nil
-			}
-			for _, p := range pieces {
-				if len(ahead) > 0 && rnd.IntN(8) == 0 {
-					catchUp()
-				}
-				if late && len(ahead) > 0 {
-					if s.Passes(p.dir, p.b, false) {
-						onTop.Add(1)
-						ahead = append(ahead, p)
-						continue
-					}
-					catchUp()
-				}
-				if late && s.Passes(p.dir, p.b, true) {
-					ahead = append(ahead, p)
-					continue
-				}
-				s.Data(p.dir, p.b, record.Stamp{})
-			}
-			catchUp()
-			s.EOF(dissect.ClientToServer, record.Stamp{})
-			s.EOF(dissect.ServerToClient, record.Stamp{})
-			s.Close(record.EndClosed, "client", record.Stamp{})
-			if err := engine.Close(); err != nil {
-				t.Error(err)
-			}
-			return out
-		}
-		if at, after := read(false), read(true); !slices.Equal(at, after) {
-			t.Fatalf("seed %d: read late it is\n%s\nand at once\n%s", seed, strings.Join(after, "\n"), strings.Join(at, "\n"))
-		}
-		if t.Failed() {
-			t.Fatalf("seed %d: %v", seed, pieces)
-		}
+		a.check(t, pieces, rnd)
 	}
-	if onTop.Load() < 1000 {
-		t.Errorf("%d promises on top of others, of %d", onTop.Load(), promises.Load())
+	if a.onTop.Load() < 1000 {
+		t.Errorf("%d promises on top of others, of %d", a.onTop.Load(), a.promises.Load())
 	}
+}
+
+// FuzzPromises does the same with whatever peers may say: pieces of either side,
+// each behind a byte for the side and the length.
+func FuzzPromises(f *testing.F) {
+	for _, x := range exchanges {
+		var input []byte
+		for dir, b := range x {
+			for len(b) > 0 {
+				n := min(len(b), 127)
+				input = append(append(input, byte(dir<<7|(n-1))), b[:n]...)
+				b = b[n:]
+			}
+		}
+		f.Add(input, uint64(1))
+	}
+	f.Fuzz(func(t *testing.T, input []byte, seed uint64) {
+		begun := []piece{
+			{dissect.ClientToServer, []byte(exchanges[0][0])}, {dissect.ServerToClient, []byte(exchanges[0][1])},
+		}
+		pieces := begun
+		for len(input) > 0 {
+			dir, n := dissect.Dir(input[0]>>7), min(int(input[0]&127)+1, len(input)-1)
+			if pieces, input = append(pieces, piece{dir, input[1 : 1+n]}), input[1+n:]; n == 0 {
+				break
+			}
+		}
+		new(ahead).check(t, pieces, rand.New(rand.NewPCG(seed, 1)))
+	})
 }
 
 func TestPasses(t *testing.T) {
