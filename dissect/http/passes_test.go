@@ -274,3 +274,53 @@ func TestPasses(t *testing.T) {
 		}
 	}
 }
+
+// TestLengthAhead: where a message that was not read yet ends is told only of
+// what gives its length in the plainest of words.
+func TestLengthAhead(t *testing.T) {
+	const get, ok = "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n"
+	for _, c := range []struct {
+		name, request, answer string
+		want                  bool // the next ten bytes pass for a body
+	}{
+		{"a request", "POST / HTTP/1.1\r\nHost: a\r\nCONTENT-LENGTH:20 \r\n\r\n", "", true},
+		{"a request with a piece of its body", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n0123456789", "", true},
+		{"a request with nearly all of its body", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n01234567890", "", false},
+		{"a request with more than its body", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n012345678901234567890", "", false},
+		{"a request with two lengths", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\nContent-Length: 20\r\n\r\n", "", false},
+		{"a request with a coding", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\nTransfer-Encoding: chunked\r\n\r\n", "", false},
+		{"a request with a folded line", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n 1\r\n\r\n", "", false},
+		{"a request with a space before the colon", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length : 20\r\n\r\n", "", false},
+		{"a request with a signed length", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +20\r\n\r\n", "", false},
+		{"a request with fields beyond those read", "POST / HTTP/1.1\r\n" + strings.Repeat("X: y\r\n", 100) + "Content-Length: 20\r\n\r\n", "", false},
+		{"a request whose head goes on", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n", "", false},
+		{"an answer", get, ok, true},
+		{"an answer without a length", get, "HTTP/1.1 200 OK\r\nServer: x\r\n\r\n", false},
+		{"an answer to HEAD", "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", ok, false},
+		{"an answer without content", get, "HTTP/1.1 204 No Content\r\nContent-Length: 20\r\n\r\n", false},
+		{"an answer that names what is kept", get, "HTTP/1.1 304 Not Modified\r\nContent-Length: 20\r\n\r\n", false},
+		{"an interim answer", get, "HTTP/1.1 103 Hints\r\nContent-Length: 20\r\n\r\n", false},
+		{"an answer with another status", get, "HTTP/1.1 2000 OK\r\nContent-Length: 20\r\n\r\n", false},
+	} {
+		engine := flow.New(flow.Config{Protocols: []dissect.Protocol{http.Protocol()}})
+		s := engine.Open(flow.Conn{Client: netip.MustParseAddrPort("192.0.2.1:1024"), Server: netip.MustParseAddrPort("192.0.2.2:80"), Oriented: true})
+		s.Data(dissect.ClientToServer, []byte(get), record.Stamp{})
+		s.Data(dissect.ServerToClient, []byte("HTTP/1.1 204 No Content\r\n\r\n"), record.Stamp{})
+		last := dissect.ClientToServer
+		if !s.Passes(dissect.ClientToServer, []byte(c.request), true) {
+			t.Errorf("%s: it does not pass itself", c.name)
+		}
+		if c.answer != "" {
+			last = dissect.ServerToClient
+			if !s.Passes(last, []byte(c.answer), false) {
+				t.Errorf("%s: it does not pass itself", c.name)
+			}
+		}
+		if got := s.Passes(last, []byte("0123456789"), false); got != c.want {
+			t.Errorf("%s: what comes behind it passes: %v, want %v", c.name, got, c.want)
+		}
+		if err := engine.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
