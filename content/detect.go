@@ -297,8 +297,12 @@ func hasControl(b []byte) bool {
 	for len(b) >= 8 {
 		w := binary.LittleEndian.Uint64(b)
 		del := w ^ 0x7f*ones
-		if ((w-0x20*ones)&^w|(del-ones)&^del)&highs != 0 && anyControl(b[:8]) {
-			return true
+		if odd := ((w-0x20*ones)&^w | (del-ones)&^del) & highs; odd != 0 {
+			// Ends of lines are the most common.
+			lf, cr := w^'\n'*ones, w^'\r'*ones
+			if odd&(lf&^highs+0x7f*ones|lf)&(cr&^highs+0x7f*ones|cr) != 0 && anyControl(b[:8]) {
+				return true
+			}
 		}
 		b = b[8:]
 	}

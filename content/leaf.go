@@ -21,7 +21,7 @@ type leaf struct {
 	n       int               // bytes in first
 	decided bool
 
-	sums   *sums
+	sums   *sums // kept for the next leaf
 	parser Parser
 	slot   int // where its Loaded goes
 	store  artefact
@@ -33,7 +33,9 @@ type leaf struct {
 func newLeaf(rd *reading, c *record.Content, info *Info, offer bool) *leaf {
 	l := rd.r.pools.leaves.Get().(*leaf)
 	l.rd, l.c, l.info, l.offer = rd, c, info, offer
-	l.sums = rd.r.pools.sums.Get().(*sums)
+	if l.sums == nil {
+		l.sums = rd.r.pools.newSums()
+	}
 	if isText(c.MediaType) {
 		if rd.r.config.URLs {
 			l.texts = append(l.texts, newURLScanner(rd, c))
@@ -153,7 +155,7 @@ func (l *leaf) close(complete bool) {
 	if !complete {
 		l.c.Partial = true
 	}
-	l.sums.end(l.rd, l.c)
+	l.sums.note(l.c)
 	if len(l.c.Kept) > 0 && l.c.Charset != "" && strings.HasPrefix(l.c.MediaType, "text/") && !strings.HasSuffix(l.c.MediaType, "xml") {
 		// What is kept is kept to be read. XML says its charset itself.
 		l.c.Kept = []byte(decodeBytes(string(l.c.Kept), l.c.Charset))
@@ -169,7 +171,7 @@ func (l *leaf) close(complete bool) {
 	pool := &l.rd.r.pools.leaves
 	clear(l.texts)
 	l.texts = l.texts[:0]
-	l.rd, l.c, l.info, l.sums, l.parser, l.store = nil, nil, nil, nil, nil, artefact{}
+	l.rd, l.c, l.info, l.parser, l.store = nil, nil, nil, nil, artefact{}
 	l.n, l.decided = 0, false
 	pool.Put(l)
 }

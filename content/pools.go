@@ -34,7 +34,8 @@ type pools struct {
 	base64s, readers, buffers        sync.Pool
 	gzips, zlibs, flates, brs, zstds sync.Pool
 
-	desk digest.Desk // where the workers digest
+	desk      digest.Desk // where the workers digest
+	sha1, md5 bool        // are digested too
 }
 
 func (p *pools) init(config *Config) {
@@ -46,16 +47,19 @@ func (p *pools) init(config *Config) {
 	p.readings.New = func() any { return new(reading) }
 	p.leaves.New = func() any { return new(leaf) }
 	p.firsts.New = func() any { return new([firstBytes]byte) }
-	p.sums.New = func() any {
-		s := &sums{sha256: p.desk.New()}
-		if config.SHA1 {
-			s.sha1 = sha1.New()
-		}
-		if config.MD5 {
-			s.md5 = md5.New()
-		}
-		return s
+	p.sums.New = func() any { return p.newSums() }
+	p.sha1, p.md5 = config.SHA1, config.MD5
+}
+
+func (p *pools) newSums() *sums {
+	s := &sums{sha256: p.desk.New()}
+	if p.sha1 {
+		s.sha1 = sha1.New()
 	}
+	if p.md5 {
+		s.md5 = md5.New()
+	}
+	return s
 }
 
 // chunk returns an empty chunk, a big one if wanted and to be had.

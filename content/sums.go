@@ -25,9 +25,14 @@ func (s *sums) write(p []byte) {
 	}
 }
 
+// note notes the digests in c, and begins anew.
+func (s *sums) note(c *record.Content) {
+	c.SHA256, c.SHA1, c.MD5 = s.hex(s.sha256), s.hex(s.sha1), s.hex(s.md5)
+}
+
 // end notes the digests in c, and gives s back to its pool.
 func (s *sums) end(rd *reading, c *record.Content) {
-	c.SHA256, c.SHA1, c.MD5 = s.hex(s.sha256), s.hex(s.sha1), s.hex(s.md5)
+	s.note(c)
 	rd.r.pools.sums.Put(s)
 }
 

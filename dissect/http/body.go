@@ -26,6 +26,7 @@ func (d *dissector) consumeBody(dir dissect.Dir, b []byte) (int, dissect.Action,
 	if n == 0 {
 		return 0, dissect.Continue, nil
 	}
+	last := d.env.At(n - 1) // before the bytes go to memory that another CPU used
 	s.body.Write(b[:n])
 	if dir == dissect.ClientToServer {
 		s.x.rec.RequestSize += int64(n)
@@ -35,14 +36,14 @@ func (d *dissector) consumeBody(dir dissect.Dir, b []byte) (int, dissect.Action,
 	if s.state == untilClose {
 		if dir == dissect.ServerToClient {
 			// A close that comes long after the last byte is no part of it.
-			s.x.rec.ResponseEnd = d.env.At(n - 1).Time
+			s.x.rec.ResponseEnd = last.Time
 		}
 		return n, dissect.Continue, nil
 	}
 	if s.left -= int64(n); s.left > 0 {
 		return n, dissect.Continue, nil
 	}
-	return n, d.bodyPieceDone(dir, d.env.At(n-1)), nil
+	return n, d.bodyPieceDone(dir, last), nil
 }
 
 // bodyPieceDone ends a body of known length, or a chunk.
@@ -184,7 +185,7 @@ func (d *dissector) endMessage(dir dissect.Dir, at record.Stamp, whole bool) dis
 	left := s.left
 	s.left = 0
 	if s.body != nil {
-		x.result[dir] = s.body.Close(whole && !x.damaged[dir])
+		*x.result(dir) = s.body.Close(whole && !x.damaged[dir])
 		s.body = nil
 	}
 	if !whole {

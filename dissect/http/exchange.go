@@ -13,7 +13,7 @@ import (
 type exchange struct {
 	rec      *record.HTTPExchange
 	own      record.HTTPExchange // what rec points to: one allocation for both
-	result   [2]content.Result   // bodies
+	bodies   content.Exchange    // what is carried, for the loads
 	done     [2]bool
 	damaged  [2]bool // bytes are missing or the message was cut
 	answered bool    // its final response has begun
@@ -22,6 +22,14 @@ type exchange struct {
 	simple   bool   // HTTP/0.9
 	upgrade  string // protocol that the client offered to switch to
 	held     bool   // the client is held behind it
+}
+
+// result is what became of the body in dir; nil as long as there is none.
+func (x *exchange) result(dir dissect.Dir) *content.Result {
+	if dir == dissect.ClientToServer {
+		return &x.bodies.Request
+	}
+	return &x.bodies.Response
 }
 
 // unseen stands for a request that was not captured.
@@ -84,7 +92,7 @@ func (d *dissector) emit(x *exchange) {
 		r.State = record.HTTPNoRequest
 	case x.damaged[0]:
 		r.State = record.HTTPRequestCut
-	case r.Status == 0 && x.result[1] == nil && r.ResponseEnd.IsZero():
+	case r.Status == 0 && x.bodies.Response == nil && r.ResponseEnd.IsZero():
 		r.State = record.HTTPNoResponse
 	case x.damaged[1]:
 		r.State = record.HTTPResponseCut
@@ -98,7 +106,7 @@ func (d *dissector) emit(x *exchange) {
 	}
 	r.Receiving = record.Between(r.Answer.Time, r.ResponseEnd)
 	d.judge(x)
-	if x.result[0] == nil && x.result[1] == nil {
+	if x.bodies.Request == nil && x.bodies.Response == nil {
 		d.env.Emit(r)
 		for _, c := range x.secrets {
 			d.env.Emit(c)
@@ -111,13 +119,13 @@ func (d *dissector) emit(x *exchange) {
 // finish writes the exchange when its bodies have been read.
 func (x *exchange) finish(emit func(record.Record)) {
 	r := x.rec
-	if x.result[0] != nil {
-		r.Request = x.result[0].Wait()
+	if x.bodies.Request != nil {
+		r.Request = x.bodies.Request.Wait()
 	}
-	if x.result[1] != nil {
-		r.Response = x.result[1].Wait()
+	if x.bodies.Response != nil {
+		r.Response = x.bodies.Response.Wait()
 	}
-	for _, res := range x.result {
+	for _, res := range [...]content.Result{x.bodies.Request, x.bodies.Response} {
 		if res == nil || r.Carries != "" {
 			continue
 		}
@@ -129,8 +137,9 @@ func (x *exchange) finish(emit func(record.Record)) {
 	for _, c := range x.secrets {
 		emit(c)
 	}
-	content.Pair(&content.Exchange{Carrier: r, Request: x.result[0], Response: x.result[1]}, emit)
-	x.result, x.secrets = [2]content.Result{}, nil // the record may be kept
+	x.bodies.Carrier = r
+	content.Pair(&x.bodies, emit)
+	x.bodies, x.secrets = content.Exchange{}, nil // the record may be kept
 }
 
 // url makes the target absolute: RFC 9112, section 3.3.

@@ -145,11 +145,11 @@ func (c *h2conn) dataDone(dir dissect.Dir, end record.Stamp) {
 // endStream ends one side of a stream.
 func (c *h2conn) endStream(dir dissect.Dir, stream uint32, end record.Stamp, whole bool) {
 	x := c.streams[stream]
-	if x == nil || x.done[dir] && x.result[dir] == nil && c.bodies[dir][stream] == nil {
+	if x == nil || x.done[dir] && *x.result(dir) == nil && c.bodies[dir][stream] == nil {
 		return
 	}
 	if body := c.bodies[dir][stream]; body != nil {
-		x.result[dir] = body.Close(whole && !x.damaged[dir])
+		*x.result(dir) = body.Close(whole && !x.damaged[dir])
 		delete(c.bodies[dir], stream)
 	}
 	x.damaged[dir] = x.damaged[dir] || !whole

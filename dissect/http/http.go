@@ -85,6 +85,7 @@ type dissector struct {
 	doubt     bool // bytes were lost since the queue was empty
 	auth      authState
 	head      head    // the one that was read last
+	called    called  // by the last request
 	h2        *h2conn // the connection has switched to HTTP/2
 	glance    glance
 }

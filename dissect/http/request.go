@@ -199,11 +199,11 @@ func (d *dissector) newRequest(h *head, method, target, version string) *exchang
 	x.rec = &x.own
 	r := x.rec
 	*r = record.HTTPExchange{
-		Method: method, Target: record.FormText(target), Host: host, Version: version,
-		URL:       url(method, target, host, d.env.Conn().TLS || d.env.TLS() != nil),
+		Method: method, Host: host, Version: version,
 		UserAgent: h.agent, RequestType: mediaType(h.contentType), RequestHead: h.size,
 		RequestHeaders: h.fields, Cookies: h.cookies, Action: h.action,
 	}
+	r.Target, r.URL = d.target(method, target, host)
 	if r.Action == "" && h.contentType != "" {
 		r.Action = parameter(h.contentType, "action")
 	}
@@ -211,6 +211,25 @@ func (d *dissector) newRequest(h *head, method, target, version string) *exchang
 		x.upgrade = h.upgrade
 	}
 	return x
+}
+
+// called is the target of a request.
+type called struct {
+	target, host string
+	text         record.Text
+	url          string
+}
+
+// target masks a target and makes it absolute. Most clients call the same one
+// again and again.
+func (d *dissector) target(method, target, host string) (record.Text, string) {
+	if method == "CONNECT" {
+		return record.FormText(target), url(method, target, host, false)
+	}
+	if c := &d.called; c.target != target || c.host != host {
+		*c = called{target, host, record.FormText(target), url(method, target, host, d.env.Conn().TLS || d.env.TLS() != nil)}
+	}
+	return d.called.text, d.called.url
 }
 
 // simpleRequest is HTTP/0.9's: RFC 1945, section 5.

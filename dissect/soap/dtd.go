@@ -91,8 +91,11 @@ func systemOf(decl []byte) string {
 // quotedIn returns what stands in b's first quotes, and what stands behind them;
 // nil for nothing.
 func quotedIn(b []byte) (text, rest []byte) {
-	i := bytes.IndexAny(b, `"'`)
-	if i < 0 {
+	i := 0
+	for i < len(b) && b[i] != '"' && b[i] != '\'' {
+		i++
+	}
+	if i == len(b) {
 		return nil, nil
 	}
 	end := bytes.IndexByte(b[i+1:], b[i])

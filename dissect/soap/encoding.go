@@ -69,6 +69,7 @@ func (e *decoder) settle(b []byte) {
 	e.settled = true
 	mark, skip := "", 0
 	switch {
+	case len(b) > 1 && b[0] == '<' && b[1] != 0:
 	case bytes.HasPrefix(b, []byte("\xEF\xBB\xBF")):
 		mark, skip = "utf-8", 3
 	case bytes.HasPrefix(b, []byte("\xFE\xFF")):
