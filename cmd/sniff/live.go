@@ -72,7 +72,7 @@ to 1 MiB, and read when they come.`,
 			}()
 			a.live = true
 			a.note("listens on %s; interrupt to stop", iface)
-			return a.analyseFrom(reader, sink, keepForShow, nil)
+			return a.analyseFrom(reader, sink, a.keep(), nil)
 		},
 	}
 	a.inputFlags(cmd)

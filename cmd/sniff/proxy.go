@@ -317,7 +317,7 @@ func (a *app) proxyConfig(p proxyFlags, flags *pflag.FlagSet) (cfg proxy.Config,
 		a.note("%v: the marks of masked secrets will differ from run to run", err)
 	}
 	secrets := record.NewKeyer(key)
-	bodies := content.New(content.Config{Loads: loads(secrets, &soap.Contracts{}), Keep: keepForShow, Store: store})
+	bodies := content.New(content.Config{Loads: loads(secrets, &soap.Contracts{}), Keep: a.keep(), Store: store})
 	open = append(open, closerFunc(func() error { bodies.Close(); return nil }))
 	watcher = diagnose.NewWatcher(a.watchFindings(sink), diagnose.Families())
 	cfg.Engine = flow.New(flow.Config{

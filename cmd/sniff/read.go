@@ -30,11 +30,7 @@ record matches, with all that belongs to them.`,
 			if err != nil {
 				return err
 			}
-			keep := 0
-			if a.output == "text" {
-				keep = keepForShow
-			}
-			return a.analyse(args, sink, keep, nil)
+			return a.analyse(args, sink, a.keep(), nil)
 		},
 	}
 	a.inputFlags(cmd)

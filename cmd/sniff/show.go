@@ -70,3 +70,11 @@ record matches --where.`,
 
 // keepForShow is how much of each body a dialogue can show.
 const keepForShow = 64 << 10
+
+// keep is how much of each body the chosen output can show.
+func (a *app) keep() int {
+	if a.output == "text" {
+		return keepForShow
+	}
+	return 0
+}
