@@ -37,6 +37,8 @@ type PcapNG struct {
 	size    int64     // bytes of this file's packets, those included
 	begun   time.Time // when this file's first packet was relayed
 	number  int       // of this file, with rotation
+	name    string    // of this file
+	discard bool      // it goes when it is closed
 	err     error
 
 	stop chan struct{}
@@ -87,7 +89,7 @@ func (w *PcapNG) begin() error {
 	if err != nil {
 		return errors.Join(err, created.Close())
 	}
-	w.file, w.size, w.begun = newBehind(created), 0, time.Time{}
+	w.file, w.name, w.size, w.begun = newBehind(created), created.Name(), 0, time.Time{}
 	return nil
 }
 
@@ -166,7 +168,18 @@ func (w *PcapNG) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.flush()
-	return errors.Join(w.err, w.file.Close())
+	err := errors.Join(w.err, w.file.Close())
+	if w.discard {
+		err = errors.Join(err, os.Remove(w.name))
+	}
+	return err
+}
+
+// Discard makes Close take the file away: what it was made for did not begin.
+func (w *PcapNG) Discard() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.discard = true
 }
 
 // The enhanced packet block (pcapng, section 4.3) and its comment option

@@ -172,6 +172,9 @@ func (a *app) proxy(p *proxyFlags, flags *pflag.FlagSet) error {
 	defer signal.Stop(stop)
 	server, err := proxy.Start(cfg)
 	if err != nil {
+		if capture, ok := cfg.Tap.(*render.PcapNG); ok {
+			capture.Discard() // it would stand in the way of the next attempt
+		}
 		return usageError{hinted{err, startHint(err)}}
 	}
 	closers = append(closers, watcher) // a proxy that did not start has nothing to sum up

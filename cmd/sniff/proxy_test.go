@@ -403,7 +403,12 @@ func TestProxyRotates(t *testing.T) {
 
 // TestProxyUsage: mistakes are told with what to do, before anything listens.
 func TestProxyUsage(t *testing.T) {
+	kept := t.TempDir() + "/kept.pcapng"
+	if err := os.WriteFile(kept, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for args, want := range map[string]string{
+		"-w " + kept:                         "hint: name another file, or number them with --rotate",
 		"--rotate 100MB":                     "--rotate without a capture",
 		"-w t.pcapng --rotate many":          "neither a size nor a time",
 		"-w t.pcap":                          "hint: -w t.pcapng",
@@ -440,7 +445,11 @@ func TestProxyUsage(t *testing.T) {
 		taken.Addr().String(): "another program listens there",
 		"192.0.2.77:2525":     "no interface of this host has that address",
 	} {
-		stdout, stderr, status := sniff(t, nil, "proxy", "--listen", addr, "--to", "127.0.0.1:1", "--ca-dir", t.TempDir())
+		file := t.TempDir() + "/traffic.pcapng"
+		stdout, stderr, status := sniff(t, nil, "proxy", "--listen", addr, "--to", "127.0.0.1:1", "--ca-dir", t.TempDir(), "-w", file)
+		if _, err := os.Stat(file); err == nil {
+			t.Errorf("%s: a capture was left behind, in the way of the next attempt", addr)
+		}
 		if status != exitUsage || !strings.Contains(stderr, "hint: "+want) || stdout != "" {
 			t.Errorf("%s: status %d, %q, printed %q; want %q and nothing printed", addr, status, stderr, stdout, want)
 		}

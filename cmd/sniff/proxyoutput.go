@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"time"
@@ -51,6 +52,9 @@ func (w proxyWrite) capture(rotate string) (*render.PcapNG, error) {
 		return nil, nil
 	}
 	ng, err := render.CreatePcapNG(w.captures[0], r)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, usageError{hinted{fmt.Errorf("%s is there already, and is not overwritten", w.captures[0]), "name another file, or number them with --rotate 1GB"}}
+	}
 	if err != nil {
 		return nil, inputError{err}
 	}
