@@ -88,14 +88,16 @@ func (s *Server) admit(c net.Conn, l *Listener) string {
 	case !allowed:
 		s.stats.Refused++
 		return "the address is in no --allow range"
-	case len(s.conns) >= 2*s.cfg.Limits.Connections:
+	// What FTP announces is connections too, and they count.
+	case s.open >= s.cfg.Limits.Connections, len(s.conns) >= 2*s.cfg.Limits.Connections:
 		s.stats.Refused++
-		return "too many connections"
+		return fmt.Sprintf("%d connections are open, and no more may be (--max-connections)", s.cfg.Limits.Connections)
 	case s.byClient[client] >= s.cfg.Limits.PerClient:
 		s.stats.Refused++
-		return "too many connections from this client"
+		return fmt.Sprintf("this client has %d connections open, and no more may be (--max-per-client)", s.cfg.Limits.PerClient)
 	}
 	s.stats.Accepted++
+	s.open++
 	s.byClient[client]++
 	return ""
 }
@@ -103,6 +105,7 @@ func (s *Server) admit(c net.Conn, l *Listener) string {
 func (s *Server) leave(client netip.Addr) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.open--
 	if s.byClient[client]--; s.byClient[client] <= 0 {
 		delete(s.byClient, client)
 	}

@@ -139,7 +139,8 @@ type Server struct {
 
 	mu       sync.Mutex
 	conns    map[net.Conn]struct{}
-	byClient map[netip.Addr]int
+	open     int                     // clients
+	byClient map[netip.Addr]int      // of these
 	own      map[netip.AddrPort]bool // addresses of our listeners
 	callers  map[ends]bool           // what the firewall brought
 	calling  map[ends]bool           // our connections to upstreams, where it might bring them
@@ -155,7 +156,9 @@ type Server struct {
 // Stats counts what the server did.
 type Stats struct {
 	Accepted, Refused, Active uint64
-	ClientBytes, ServerBytes  int64
+	// Cut is how many clients were cut off when the server stopped.
+	Cut                      int
+	ClientBytes, ServerBytes int64
 }
 
 // Start opens all listeners. The server runs until Shutdown.
@@ -229,8 +232,8 @@ func (s *Server) Stats() Stats {
 	return st
 }
 
-// Shutdown stops accepting, lets open connections finish for grace, cuts what
-// is left, and waits for all goroutines.
+// Shutdown stops accepting, lets open connections finish for grace or until Cut,
+// cuts what is left, and waits for all goroutines.
 func (s *Server) Shutdown(grace time.Duration) {
 	for _, l := range s.listeners {
 		l.Close()
@@ -240,9 +243,11 @@ func (s *Server) Shutdown(grace time.Duration) {
 	select {
 	case <-done:
 	case <-time.After(grace):
+	case <-s.ctx.Done():
 	}
 	s.cancel()
 	s.mu.Lock()
+	s.stats.Cut += s.open
 	for c := range s.conns {
 		c.Close()
 	}
@@ -250,6 +255,9 @@ func (s *Server) Shutdown(grace time.Duration) {
 	<-done
 	<-s.later.done
 }
+
+// Cut ends the grace of a Shutdown.
+func (s *Server) Cut() { s.cancel() }
 
 func (s *Server) waitAll(done chan<- struct{}) {
 	s.wg.Wait()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -276,7 +277,8 @@ func TestIdleConnectionsEnd(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	t.Run("per client", func(t *testing.T) {
-		l := startLab(t, Config{Limits: Limits{PerClient: 2}}, listen(t, echo))
+		log := &logged{}
+		l := startLab(t, Config{Limits: Limits{PerClient: 2}, Log: slog.New(slog.NewTextHandler(log, nil))}, listen(t, echo))
 		// A refused connection is reset as soon as it is accepted, which the
 		// client may see as early as in its dial.
 		open := func() error {
@@ -294,6 +296,28 @@ func TestLimits(t *testing.T) {
 		}
 		if st := l.srv.Stats(); st.Refused != 1 {
 			t.Errorf("%d refused", st.Refused)
+		}
+		if want := "this client has 2 connections open, and no more may be (--max-per-client)"; !strings.Contains(log.String(), want) {
+			t.Errorf("the log says %s", log)
+		}
+	})
+	t.Run("in all", func(t *testing.T) {
+		// Also of clients that do not say yet where they want to go.
+		log := &logged{}
+		l := startLab(t, Config{Limits: Limits{Connections: 2}, Log: slog.New(slog.NewTextHandler(log, nil)), Listeners: []Listener{{Mode: SOCKS, Listen: "127.0.0.1:0"}}}, "")
+		for range 2 {
+			l.dial()
+		}
+		for deadline := time.Now().Add(30 * time.Second); l.srv.Stats().Accepted < 2 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		}
+		if c, err := net.Dial("tcp", l.addr); err == nil {
+			if _, err := c.Read(make([]byte, 1)); err == nil {
+				t.Error("the third was taken")
+			}
+			c.Close()
+		}
+		if want := "2 connections are open, and no more may be (--max-connections)"; l.srv.Stats().Refused != 1 || !strings.Contains(log.String(), want) {
+			t.Errorf("%d refused, the log says %s", l.srv.Stats().Refused, log)
 		}
 	})
 	t.Run("allow", func(t *testing.T) {
@@ -353,6 +377,18 @@ func TestShutdown(t *testing.T) {
 		<-stopped
 		if s := l.session(); s.End != record.EndClosed {
 			t.Errorf("session %s", s.End)
+		}
+	})
+	t.Run("cuts when told to", func(t *testing.T) {
+		l := startLab(t, Config{}, listen(t, echo))
+		c := l.dial()
+		_, _ = c.Write([]byte("one"))
+		_, _ = io.ReadFull(c, make([]byte, 3))
+		began := time.Now()
+		time.AfterFunc(50*time.Millisecond, l.srv.Cut)
+		l.srv.Shutdown(time.Hour)
+		if d := time.Since(began); d > 20*time.Second || l.srv.Stats().Cut != 1 {
+			t.Errorf("took %s and cut %d", d, l.srv.Stats().Cut)
 		}
 	})
 	t.Run("cuts after grace", func(t *testing.T) {

@@ -184,14 +184,28 @@ func (a *app) proxy(p *proxyFlags, flags *pflag.FlagSet) error {
 			to = " and relays to " + cfg.Listeners[i].To
 		}
 		if at, ok := l.(*net.TCPAddr); ok && !at.IP.IsLoopback() && len(cfg.Listeners[i].Allow) == 0 {
-			to += ", for clients on this host only: --allow names others"
+			to += ", for clients on loopback only: --allow names others"
 		}
 		a.note("listens on %s%s", l, to)
 	}
 	<-stop
-	a.note("stopping; open connections have %s to finish", p.grace)
+	if server.Stats().Active > 0 {
+		a.note("stopping; open connections have %s to finish, or until the next interrupt", p.grace)
+	}
+	over := make(chan struct{})
+	go func() {
+		select {
+		case <-stop:
+			server.Cut()
+		case <-over:
+		}
+	}()
 	server.Shutdown(p.grace)
+	close(over)
 	st := server.Stats()
+	if st.Cut > 0 {
+		a.note("cut %s that had not finished", record.Count(st.Cut, "connection"))
+	}
 	a.note("%s, %d refused, %s from clients, %s from servers", record.Count(st.Accepted, "connection"), st.Refused, record.Bytes(st.ClientBytes), record.Bytes(st.ServerBytes))
 	return cfg.Engine.Close()
 }

@@ -291,6 +291,29 @@ func TestProxyKilled(t *testing.T) {
 	}
 }
 
+// TestProxyInterruptedTwice: open connections may finish, until the next
+// interrupt.
+func TestProxyInterruptedTwice(t *testing.T) {
+	p := startProxy(t, 1, "--listen", "127.0.0.1:0", "--to", mailServer(t), "--grace", "1h", "-o", "jsonl", "--kind", "session", "--fields", "end")
+	c, err := net.Dial("tcp", p.addrs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := bufio.NewReader(c).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	_ = p.cmd.Process.Signal(os.Interrupt)
+	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(p.errors(), "or until the next interrupt"); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it says %s", p.errors())
+		}
+	}
+	if printed := p.stop(); printed != `{"end":"open"}`+"\n" || !strings.Contains(p.errors(), "sniff: cut 1 connection that had not finished\n") {
+		t.Errorf("it printed %s and said %s", printed, p.errors())
+	}
+}
+
 // TestTsharkReadsTheCapture: what -w writes has valid checksums and sequence
 // numbers, over IPv4 and IPv6, of connections that ended and that were cut, and
 // tshark understands the dialogues.
