@@ -72,7 +72,7 @@ func (r *relay) expect(x *dissect.Expectation) {
 	}
 	if r.listener.Mode == Transparent && x.Dir == dissect.ServerToClient {
 		// Clients may take the address of the control connection instead.
-		r.srv.announce(d, x.Server, netip.AddrPortFrom(r.conn.Server.Addr(), x.Server.Port()))
+		r.srv.announce(d, x.Server.String(), netip.AddrPortFrom(r.conn.Server.Addr(), x.Server.Port()).String())
 		d.expiry = time.AfterFunc(acceptData, d.forget)
 		return
 	}
@@ -91,10 +91,16 @@ func (r *relay) expect(x *dissect.Expectation) {
 		return
 	}
 	d.ln = ln
-	if r.listener.Mode == Transparent {
-		r.srv.announce(d, addrPort(ln.Addr())) // the firewall may take that for one of the client's
+	own := addrPort(ln.Addr())
+	switch {
+	case r.listener.Mode == Transparent:
+		r.srv.announce(d, own.String()) // the firewall may take that for one of the client's
+	case r.listener.Mode != Reverse && x.Dir == dissect.ServerToClient:
+		// The client asks the proxy for it, as for the control connection: at the
+		// address of that, which is all that EPSV leaves it, or at the one announced.
+		r.srv.announce(d, own.String(), netip.AddrPortFrom(r.conn.Server.Addr(), own.Port()).String(), net.JoinHostPort(r.host, fmt.Sprint(own.Port())))
 	}
-	text := endpointText(x.Form, addrPort(ln.Addr()))
+	text := endpointText(x.Form, own)
 	p := r.pumps[x.Dir]
 	p.rewrites = append(p.rewrites, rewrite{from: x.From, to: x.To, text: []byte(text)})
 	r.srv.wg.Add(1)
@@ -137,11 +143,13 @@ func (d *dataConn) forget() {
 	}
 }
 
-// announce notes the endpoints to which a data connection may go that the
-// firewall brings here.
-func (s *Server) announce(d *dataConn, at ...netip.AddrPort) {
+// announce notes the endpoints, host:port, to which a data connection may go
+// that the firewall brings here, or that the client asks the proxy for.
+func (s *Server) announce(d *dataConn, at ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	slices.Sort(at)
+	at = slices.Compact(at)
 	for _, ap := range at {
 		s.awaited[ap] = append(s.awaited[ap], d)
 	}
@@ -162,7 +170,7 @@ func (s *Server) unannounce(d *dataConn) {
 
 // claim returns the data connection that was announced at to, and which from
 // should open; nil if there is none.
-func (s *Server) claim(from netip.Addr, to netip.AddrPort) *dataConn {
+func (s *Server) claim(from netip.Addr, to string) *dataConn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, d := range s.awaited[to] {
@@ -205,8 +213,8 @@ func endpointText(form string, ap netip.AddrPort) string {
 // dataConn waits for one announced data connection and relays it.
 type dataConn struct {
 	control   *relay
-	ln        net.Listener     // where it is waited for, if nobody brings it
-	at        []netip.AddrPort // where the firewall brings it from; Server.mu guards it
+	ln        net.Listener // where it is waited for, if nobody brings it
+	at        []string     // where it may be claimed; Server.mu guards it
 	expiry    *time.Timer
 	target    string         // who listens: where we connect to
 	announced netip.AddrPort // what was announced: how the session is found
@@ -237,6 +245,17 @@ func (d *dataConn) serve() {
 		d.control.anomaly(codeDataStranger, d.dir.Other(), fmt.Sprintf("%s called for a data connection that %s should open; refused", from, d.caller))
 		abort(c)
 	}
+}
+
+// asked relays the data connection that the client of a way in asked for.
+func (d *dataConn) asked(c net.Conn, t target) {
+	if t.connected(nil, nil) != nil {
+		return
+	}
+	if len(t.early) > 0 {
+		c = &prefixed{Conn: c, prefix: t.early}
+	}
+	d.carry(c)
 }
 
 // carry relays the data connection that came.

@@ -144,7 +144,7 @@ type Server struct {
 	own      map[netip.AddrPort]bool // addresses of our listeners
 	callers  map[ends]bool           // what the firewall brought
 	calling  map[ends]bool           // our connections to upstreams, where it might bring them
-	awaited  map[netip.AddrPort][]*dataConn
+	awaited  map[string][]*dataConn  // by host:port as clients ask for them
 	stats    Stats
 
 	knownHosts sync.Mutex // one connection at a time adds a host key
@@ -173,7 +173,7 @@ func Start(cfg Config) (*Server, error) {
 		}
 	}
 	s := &Server{cfg: cfg, conns: map[net.Conn]struct{}{}, byClient: map[netip.Addr]int{}, own: map[netip.AddrPort]bool{},
-		callers: map[ends]bool{}, calling: map[ends]bool{}, awaited: map[netip.AddrPort][]*dataConn{}, later: later{some: make(chan struct{}, 1), done: make(chan struct{})}}
+		callers: map[ends]bool{}, calling: map[ends]bool{}, awaited: map[string][]*dataConn{}, later: later{some: make(chan struct{}, 1), done: make(chan struct{})}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	go s.readAhead()
 	for i := range cfg.Listeners {

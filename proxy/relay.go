@@ -56,6 +56,12 @@ type relay struct {
 func (s *Server) relayTo(c net.Conn, l *Listener, t target) {
 	var implicit bool
 	t.address, implicit = strings.CutPrefix(t.address, tlsScheme)
+	if l.Mode == SOCKS || l.Mode == HTTPForward {
+		if d := s.claim(addrPort(c.RemoteAddr()).Addr(), t.address); d != nil {
+			d.asked(c, t)
+			return
+		}
+	}
 	up, err := s.dial(l, t.address)
 	if t.connected != nil {
 		if e := t.connected(up, err); e != nil && err == nil {

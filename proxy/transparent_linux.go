@@ -33,7 +33,7 @@ func (s *Server) serveTransparent(c net.Conn, l *Listener) {
 		s.unreached(c, l, target{address: dst.String()}, errLoop)
 		return
 	}
-	if d := s.claim(addrPort(c.RemoteAddr()).Addr(), dst); d != nil {
+	if d := s.claim(addrPort(c.RemoteAddr()).Addr(), dst.String()); d != nil {
 		d.carry(c)
 		return
 	}

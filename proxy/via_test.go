@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -178,6 +179,55 @@ func TestWrongWayIn(t *testing.T) {
 	}
 	if s := l.session(); s.End != record.EndUnanswered {
 		t.Errorf("the session ended %s", s.End)
+	}
+}
+
+// TestFTPBesideTheProxy: the server is at another address than the proxy. Clients
+// of SOCKS and CONNECT ask for the data connection at the server's address or
+// name, whatever was announced, and it is the one that was announced.
+func TestFTPBesideTheProxy(t *testing.T) {
+	needs(t, "curl")
+	server := vsftpd(t, "127.0.0.2")
+	named := vsftpd(t, "127.0.0.1")
+	_, port, _ := net.SplitHostPort(named)
+	named = "localhost:" + port
+	for _, c := range []struct {
+		name string
+		mode Mode
+		args []string // PROXY is the address of the proxy
+	}{
+		{"EPSV", SOCKS, []string{"-x", "socks5://PROXY", "ftp://" + server}},
+		{"PASV", SOCKS, []string{"-x", "socks5://PROXY", "--disable-epsv", "ftp://" + server}},
+		{"PASV, the address announced", SOCKS, []string{"-x", "socks5://PROXY", "--disable-epsv", "--no-ftp-skip-pasv-ip", "ftp://" + server}},
+		{"SOCKS4", SOCKS, []string{"-x", "socks4://PROXY", "ftp://" + server}},
+		{"by name", SOCKS, []string{"-x", "socks5h://PROXY", "ftp://" + named}},
+		{"CONNECT", HTTPForward, []string{"-p", "-x", "http://PROXY", "ftp://" + server}},
+		{"CONNECT by name", HTTPForward, []string{"-p", "-x", "http://PROXY", "ftp://" + named}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := startLab(t, Config{Listeners: []Listener{{Mode: c.mode, Listen: "127.0.0.1:0"}}}, "")
+			args := slices.Clone(c.args)
+			for i := range args {
+				args[i] = strings.ReplaceAll(args[i], "PROXY", l.addr)
+			}
+			args[len(args)-1] += "/big.bin"
+			if got := curl(t, args...); len(got) != 3_000_000 {
+				t.Errorf("%d bytes came", len(got))
+			}
+			if x := wait(l, func(*record.FTPTransfer) bool { return true }); x.Outcome != "complete" || x.Bytes != 3_000_000 {
+				t.Errorf("recorded: %s", x.Summary())
+			}
+			wait(l, func(s *record.Session) bool { return s.Protocol == "ftp" })
+			sessions := 0
+			for _, r := range l.all() {
+				if _, ok := r.(*record.Session); ok {
+					sessions++
+				}
+			}
+			if sessions != 2 {
+				t.Errorf("%d sessions, want the control connection and one for the data", sessions)
+			}
+		})
 	}
 }
 
