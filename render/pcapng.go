@@ -1,7 +1,6 @@
 package render
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -11,9 +10,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/gopacket/gopacket/layers"
-	"github.com/gopacket/gopacket/pcapgo"
 )
 
 // PcapNG writes relayed or decrypted connections as a capture of plain TCP: the
@@ -25,8 +21,8 @@ import (
 // The file always ends with a whole packet, and never lacks more than the last
 // half second, so that it can be read after a kill, or while it is written.
 //
-// The head of a file is gopacket's; the blocks of packets are made here, in
-// the buffer that is written, because a payload is then copied once.
+// The blocks of packets are made in the buffer that is written, because a
+// payload is then copied once.
 type PcapNG struct {
 	rotate Rotation
 	path   string
@@ -76,17 +72,7 @@ func (w *PcapNG) begin() error {
 	if err != nil {
 		return err
 	}
-	var first bytes.Buffer
-	ng, err := pcapgo.NewNgWriterInterface(&first, pcapgo.NgInterface{
-		Name: "sniff", LinkType: layers.LinkTypeRaw, SnapLength: 0, TimestampResolution: 9,
-	}, pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{Application: "sniff"}})
-	if err == nil {
-		err = ng.Flush()
-	}
-	if err == nil {
-		_, err = created.Write(first.Bytes())
-	}
-	if err != nil {
+	if _, err := created.WriteString(fileHead); err != nil {
 		return errors.Join(err, created.Close())
 	}
 	w.file, w.name, w.size, w.begun = newBehind(created), created.Name(), 0, time.Time{}
@@ -181,6 +167,20 @@ func (w *PcapNG) Discard() {
 	defer w.mu.Unlock()
 	w.discard = true
 }
+
+// fileHead begins every file (pcapng, sections 4.1 and 4.2): a section of
+// unknown length, and its only interface.
+const fileHead = "" +
+	"\x0a\x0d\x0d\x0a" + "\x2c\x00\x00\x00" + // section header, 44 bytes
+	"\x4d\x3c\x2b\x1a" + "\x01\x00\x00\x00" + // byte order, version 1.0
+	"\xff\xff\xff\xff" + "\xff\xff\xff\xff" + // no length
+	"\x04\x00\x05\x00" + "sniff\x00\x00\x00" + // shb_userappl
+	"\x00\x00\x00\x00" + "\x2c\x00\x00\x00" + // the end of the options; 44 bytes
+	"\x01\x00\x00\x00" + "\x2c\x00\x00\x00" + // interface description, 44 bytes
+	"\x65\x00\x00\x00" + "\x00\x00\x00\x00" + // LINKTYPE_RAW; no snap length
+	"\x02\x00\x05\x00" + "sniff\x00\x00\x00" + // if_name
+	"\x09\x00\x01\x00" + "\x09\x00\x00\x00" + // if_tsresol: nanoseconds
+	"\x00\x00\x00\x00" + "\x2c\x00\x00\x00"
 
 // The enhanced packet block (pcapng, section 4.3) and its comment option
 // (section 3.5), in the byte order of the head: little endian.
