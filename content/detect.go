@@ -101,7 +101,7 @@ func detect(b []byte) string {
 		return ""
 	}
 	for _, m := range candidates[b[0]] {
-		if len(b) >= m.at+len(m.bytes) && string(b[m.at:m.at+len(m.bytes)]) == m.bytes {
+		if len(b) >= m.at+len(m.bytes) && b[m.at] == m.bytes[0] && string(b[m.at:m.at+len(m.bytes)]) == m.bytes {
 			if len(m.bytes) == 2 && m.name != "application/gzip" && looksText(b) && m.name != "text/x-script" {
 				break // a text that begins with BM or MZ
 			}
@@ -186,15 +186,16 @@ func detectText(b []byte) string {
 // detectMarkup looks at the tags at the front of t, which begins with "<".
 func detectMarkup(t []byte) string {
 	head := t[:min(len(t), 256)]
-	for _, mark := range [...]string{"<!doctype html", "<html", "<head", "<body", "<script", "<table", "<div", "<p>", "<a href"} {
-		if beginsWith(head, mark) {
-			return "text/html"
-		}
-	}
 	if beginsWith(head, "<svg") {
 		return "image/svg+xml"
 	}
-	if beginsWith(head, "<?xml") {
+	if !beginsWith(head, "<?xml") {
+		for _, mark := range [...]string{"<!doctype html", "<html", "<head", "<body", "<script", "<table", "<div", "<p>", "<a href"} {
+			if beginsWith(head, mark) {
+				return "text/html"
+			}
+		}
+	} else {
 		html := false
 		for rest := head; ; rest = rest[1:] {
 			i := bytes.IndexByte(rest, '<')
