@@ -22,7 +22,7 @@ func (s *Server) listen(l *Listener) error {
 	if l.Mode == Reverse {
 		to, implicit := strings.CutPrefix(l.To, tlsScheme)
 		if implicit && l.TLS != Strip {
-			return fmt.Errorf("proxy: listener %s: %s means that the proxy begins with TLS, which it does where TLS is stripped", l.Listen, l.To)
+			return fmt.Errorf("proxy: listener %s: %s means that the proxy begins with TLS, which goes with --tls strip only", l.Listen, l.To)
 		}
 		if _, _, err := net.SplitHostPort(to); err != nil {
 			return fmt.Errorf("proxy: listener %s: where to relay to: %w", l.Listen, err)

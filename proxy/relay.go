@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -86,8 +85,8 @@ func (s *Server) relayTo(c net.Conn, l *Listener, t target) {
 	r := s.newRelay(c, up, l, host)
 	r.pumps[dissect.ClientToServer].early = t.early
 	r.conn = flow.Conn{Client: addrPort(c.RemoteAddr()), Server: addrPort(up.RemoteAddr()), Start: s.cfg.Now(), Via: l.name(), Oriented: true}
-	if at := resolved(t.address); l.Via != nil && at.IsValid() {
-		r.conn.Server = at // not the proxy in between; of a name only that knows the address
+	if l.Via != nil {
+		r.conn.Server = named(t.address) // not the proxy in between
 	}
 	if l.TLS == Strip {
 		r.strip(up, implicit || beginsWithTLS[r.conn.Server.Port()])
@@ -104,9 +103,8 @@ func (s *Server) unreached(c net.Conn, l *Listener, t target, err error) {
 	if errors.As(err, &op) && op.Addr != nil && addrPort(op.Addr).IsValid() && l.Via == nil {
 		server = addrPort(op.Addr) // what the name came to
 	}
-	if _, port, e := net.SplitHostPort(t.address); !server.IsValid() && e == nil {
-		n, _ := strconv.ParseUint(port, 10, 16)
-		server = netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(n))
+	if !server.IsValid() {
+		server = named(t.address)
 	}
 	sess := s.cfg.Engine.Open(flow.Conn{Client: addrPort(c.RemoteAddr()), Server: server, Start: s.cfg.Now(), Via: l.name(), Oriented: true})
 	s.closeUnreached(sess, t.address, err)
@@ -143,6 +141,16 @@ func (s *Server) closeUnreached(sess *flow.Session, address string, err error) {
 func resolved(address string) netip.AddrPort {
 	ap, _ := netip.ParseAddrPort(address)
 	return ap
+}
+
+// named is resolved; of a name it has the port only.
+func named(address string) netip.AddrPort {
+	at := resolved(address)
+	if _, port, err := net.SplitHostPort(address); !at.IsValid() && err == nil {
+		n, _ := net.LookupPort("tcp", port)
+		at = netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(n))
+	}
+	return at
 }
 
 func (s *Server) newRelay(client, upstream net.Conn, l *Listener, host string) *relay {

@@ -85,8 +85,9 @@ func TestVia(t *testing.T) {
 			log := &logged{}
 			port := func(addr string) string { _, p, _ := net.SplitHostPort(addr); return p }
 			nobody := freeAddr(t, "127.0.0.1")
+			mail := port(listen(t, mailServer(nil, nil)))
 			l := startLab(t, Config{Log: slog.New(slog.NewTextHandler(log, nil)), Listeners: []Listener{
-				{Listen: "127.0.0.1:0", To: "localhost:" + port(listen(t, mailServer(nil, nil))), Via: via("me:secret@")},
+				{Listen: "127.0.0.1:0", To: "localhost:" + mail, Via: via("me:secret@")},
 				{Listen: "127.0.0.1:0", To: listen(t, echo), Via: via("me:wrong@")},
 				{Mode: SOCKS, Listen: "127.0.0.1:0", Via: via("me:secret@")},
 			}}, "")
@@ -94,8 +95,8 @@ func TestVia(t *testing.T) {
 			expect(t, c, "220")
 			sendMail(t, c)
 			c.Close()
-			if m := wait(l, func(*record.SMTPMessage) bool { return true }); m.Outcome != "delivered" {
-				t.Errorf("message: %s", m.Summary())
+			if m := wait(l, func(*record.SMTPMessage) bool { return true }); m.Outcome != "delivered" || m.Head().Server.String() != "0.0.0.0:"+mail {
+				t.Errorf("message: %s with %s, want the port of the server and not the one of the proxy between", m.Summary(), m.Head().Server)
 			}
 			if refused, err := net.Dial("tcp", l.srv.Addrs()[1].String()); err == nil {
 				if _, err := io.ReadAll(refused); err == nil {
