@@ -279,7 +279,7 @@ func (d *dataConn) carry(caller net.Conn) {
 	called, err := s.dial(d.control.listener, d.target)
 	if err != nil {
 		s.cfg.Log.Warn("upstream not reached", "client", caller.RemoteAddr(), "target", d.announced, "why", whyUnreached(err))
-		s.closeUnreached(sess, d.announced.String(), err)
+		s.closeUnreached(sess, conn, d.announced.String(), err)
 		abort(caller)
 		return
 	}

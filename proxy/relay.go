@@ -106,35 +106,39 @@ func (s *Server) unreached(c net.Conn, l *Listener, t target, err error) {
 	if !server.IsValid() {
 		server = named(t.address)
 	}
-	sess := s.cfg.Engine.Open(flow.Conn{Client: addrPort(c.RemoteAddr()), Server: server, Start: s.cfg.Now(), Via: l.name(), Oriented: true})
-	s.closeUnreached(sess, t.address, err)
+	conn := flow.Conn{Client: addrPort(c.RemoteAddr()), Server: server, Start: s.cfg.Now(), Via: l.name(), Oriented: true}
+	s.closeUnreached(s.cfg.Engine.Open(conn), conn, t.address, err)
 	if t.connected == nil {
 		abort(c) // otherwise it was told in the words of the way in
 	}
 }
 
 // closeUnreached ends a session whose server was not reached because of err.
-func (s *Server) closeUnreached(sess *flow.Session, address string, err error) {
-	end := record.EndUnanswered
+func (s *Server) closeUnreached(sess *flow.Session, conn flow.Conn, address string, err error) {
+	end, by := record.EndUnanswered, ""
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
-		end = record.EndRefused
+		end, by = record.EndRefused, "server"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		end = record.EndUnreached
 	case errors.Is(err, syscall.ECONNRESET):
 		// It answered and went back on it at once, as a server does that closes
 		// the data port of a command that it refuses.
-		end = record.EndReset
+		end, by = record.EndReset, "server"
+	}
+	why := address + " was not reached: " + whyUnreached(err)
+	if s.cfg.Tap != nil {
+		s.cfg.Tap.Attempt(conn.Client, conn.Server, end, conn.Start, conn.Via, why)
 	}
 	at := record.Stamp{Time: s.cfg.Now()}
 	if end == record.EndUnanswered {
-		a := &record.Anomaly{Code: codeUnreached, Detail: address + " was not reached: " + whyUnreached(err)}
+		a := &record.Anomaly{Code: codeUnreached, Detail: why}
 		a.Stamp(at, dissect.ServerToClient)
 		sess.Emit(a)
 	}
 	sess.EOF(dissect.ClientToServer, at)
 	sess.EOF(dissect.ServerToClient, at)
-	sess.Close(end, "server", at)
+	sess.Close(end, by, at)
 }
 
 // resolved returns the address of a target that is one already.

@@ -10,6 +10,9 @@ import (
 type Tap interface {
 	// Open begins a connection. comment names where it came in.
 	Open(client, server netip.AddrPort, at time.Time, comment string) TapConn
+	// Attempt is a connection that did not come about, as the record.End constant
+	// says. comments name where the client came in, and why.
+	Attempt(client, server netip.AddrPort, end string, at time.Time, comments ...string)
 }
 
 // TapConn takes the bytes of one connection; its methods are called by one

@@ -13,20 +13,42 @@ import (
 
 // Open begins a connection with its handshake.
 func (w *PcapNG) Open(client, server netip.AddrPort, at time.Time, comment string) record.TapConn {
+	c := w.conn(client, server, comment)
+	c.packet(record.ClientToServer, flagSYN, nil, at)
+	c.seq[0]++
+	c.packet(record.ServerToClient, flagSYN|flagACK, nil, at)
+	c.seq[1]++
+	c.packet(record.ClientToServer, flagACK, nil, at)
+	return c
+}
+
+// Attempt writes the request for a connection, and its refusal if it had one.
+func (w *PcapNG) Attempt(client, server netip.AddrPort, end string, at time.Time, comments ...string) {
+	if end == record.EndReset { // it came about, and that was all
+		w.Open(client, server, at, comments[0]).Close(end, "server", at)
+		return
+	}
+	c := w.conn(client, server, comments...)
+	c.packet(record.ClientToServer, flagSYN, nil, at)
+	if end == record.EndRefused {
+		c.seq[0]++
+		c.seq[1] = 0 // RFC 9293, section 3.10.7.1
+		c.packet(record.ServerToClient, flagRST|flagACK, nil, at)
+	}
+}
+
+func (w *PcapNG) conn(client, server netip.AddrPort, comments ...string) *pcapConn {
 	if client.Addr().Is4() != server.Addr().Is4() {
 		client, server = as6(client), as6(server)
 	}
 	c := &pcapConn{w: w, ends: [2]netip.AddrPort{client, server}}
 	// Any two initial sequence numbers will do; these are easy to recognise.
 	c.seq = [2]uint32{1000, 2000}
-	if comment != "" {
-		c.about = []string{cutComment(comment)}
+	for _, comment := range comments {
+		if comment != "" {
+			c.about = append(c.about, cutComment(comment))
+		}
 	}
-	c.packet(record.ClientToServer, flagSYN, nil, at)
-	c.seq[0]++
-	c.packet(record.ServerToClient, flagSYN|flagACK, nil, at)
-	c.seq[1]++
-	c.packet(record.ClientToServer, flagACK, nil, at)
 	return c
 }
 
