@@ -22,14 +22,16 @@ import (
 type ftpControl struct {
 	mu     sync.Mutex
 	await  map[*dataConn]struct{}
+	coming map[*dataConn]struct{} // the server calls, and the session does not know it yet
 	closed bool
 }
 
 // maxAnnounced bounds the listeners of one control connection.
 const maxAnnounced = 32
 
-// acceptData is how long an announced data connection is waited for.
-const acceptData = 60 * time.Second
+// acceptData is how long an announced data connection is waited for, takeCall
+// how long it takes at most to take a call that has come.
+const acceptData, takeCall = 60 * time.Second, time.Second
 
 // expect is called by the session, from inside Data, when a peer has announced
 // a data connection. The proxy listens in that peer's place, and the
@@ -38,7 +40,7 @@ const acceptData = 60 * time.Second
 // announced endpoint too, so that nothing need be rewritten.
 func (r *relay) expect(x *dissect.Expectation) {
 	if r.ftp == nil {
-		r.ftp = &ftpControl{await: map[*dataConn]struct{}{}}
+		r.ftp = &ftpControl{await: map[*dataConn]struct{}{}, coming: map[*dataConn]struct{}{}}
 	}
 	control := [2]netip.AddrPort{addrPort(r.pumps[0].raw.RemoteAddr()), addrPort(r.pumps[1].raw.RemoteAddr())}
 	announcer := control[x.Dir]
@@ -64,7 +66,7 @@ func (r *relay) expect(x *dissect.Expectation) {
 	}
 	d := &dataConn{
 		control: r, target: target, announced: x.Server, dir: x.Dir, tls: x.TLS,
-		caller: control[x.Dir.Other()].Addr(),
+		caller: control[x.Dir.Other()].Addr(), ask: make(chan chan struct{}, 1), known: make(chan struct{}),
 	}
 	if !r.ftp.add(d) {
 		r.later(codeDataListen, x.Dir, "too many data connections announced at a time")
@@ -103,6 +105,11 @@ func (r *relay) expect(x *dissect.Expectation) {
 	text := endpointText(x.Form, own)
 	p := r.pumps[x.Dir]
 	p.rewrites = append(p.rewrites, rewrite{from: x.From, to: x.To, text: []byte(text)})
+	if x.Dir == dissect.ClientToServer {
+		r.ftp.mu.Lock()
+		r.ftp.coming[d] = struct{}{}
+		r.ftp.mu.Unlock()
+	}
 	r.srv.wg.Add(1)
 	go d.serve()
 }
@@ -221,19 +228,74 @@ type dataConn struct {
 	dir       dissect.Dir    // of the announcement
 	caller    netip.Addr     // who should call us
 	tls       bool
+
+	ask   chan chan struct{} // whether somebody has called; the answer is its end
+	known chan struct{}      // closed when the session knows of it, or nobody comes
+	once  sync.Once
+}
+
+// meetCallers waits until the session knows the data connections that the
+// server has called for so far: it may have sent a file and said so before the
+// call was taken.
+func (r *relay) meetCallers() {
+	r.mu.Lock()
+	f := r.ftp
+	r.mu.Unlock()
+	if f == nil {
+		return
+	}
+	f.mu.Lock()
+	coming := slices.Collect(maps.Keys(f.coming))
+	f.mu.Unlock()
+	for _, d := range coming {
+		answer := make(chan struct{})
+		select {
+		case d.ask <- answer:
+			_ = d.ln.(*net.TCPListener).SetDeadline(time.Unix(1, 0))
+		case <-d.known:
+		}
+		select {
+		case <-answer:
+		case <-d.known:
+		case <-time.After(takeCall):
+		}
+	}
+}
+
+// isKnown frees who waits in meetCallers.
+func (d *dataConn) isKnown() {
+	d.once.Do(func() {
+		f := d.control.ftp
+		f.mu.Lock()
+		delete(f.coming, d)
+		f.mu.Unlock()
+		close(d.known)
+	})
 }
 
 func (d *dataConn) serve() {
 	s := d.control.srv
 	defer s.wg.Done()
 	defer d.forget()
-	if t, ok := d.ln.(*net.TCPListener); ok {
-		_ = t.SetDeadline(time.Now().Add(acceptData))
-	}
+	defer d.isKnown()
+	until := time.Now().Add(acceptData)
+	t := d.ln.(*net.TCPListener)
+	_ = t.SetDeadline(until)
+	var answer chan struct{} // somebody asks
 	for {
-		c, err := d.ln.Accept()
+		if answer != nil && !pending(t) {
+			close(answer)
+			answer = nil
+		}
+		c, err := t.Accept()
 		if err != nil {
-			return // nobody called, or the control connection ended
+			select {
+			case answer = <-d.ask: // the deadline was that of who asks
+				_ = t.SetDeadline(until)
+				continue
+			default:
+				return // nobody called, or the control connection ended
+			}
 		}
 		from := addrPort(c.RemoteAddr()).Addr()
 		if from == d.caller || s.cfg.AllowForeignData {
@@ -264,6 +326,7 @@ func (d *dataConn) carry(caller net.Conn) {
 	d.forget()
 	if d.control.listener.TLS == Require && !d.tls {
 		d.control.anomaly(codeTLSRequired, d.dir.Other(), "TLS is required, and the data connection would be without; refused")
+		d.isKnown()
 		// Not before it was said why on the control connection: a reset while
 		// the caller still connects would be all that it hears.
 		_ = caller.SetReadDeadline(time.Now().Add(s.cfg.Limits.Handshake))
@@ -276,6 +339,7 @@ func (d *dataConn) carry(caller net.Conn) {
 	// The session is there before the other side can be: that may send its file
 	// and say that it is done before the dial has returned.
 	sess := s.cfg.Engine.Open(conn)
+	d.isKnown()
 	called, err := s.dial(d.control.listener, d.target)
 	if err != nil {
 		s.cfg.Log.Warn("upstream not reached", "client", caller.RemoteAddr(), "target", d.announced, "why", whyUnreached(err))

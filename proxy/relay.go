@@ -185,6 +185,9 @@ func (r *relay) begin(tls bool) {
 // upgrade says that these very bytes agreed on it, so the caller sees to it.
 func (r *relay) data(p *pump, b []byte) (taken, upgrade bool) {
 	at := p.now()
+	if r.control == nil && p.dir == dissect.ServerToClient {
+		r.meetCallers()
+	}
 	r.lock()
 	defer r.unlock()
 	if r.upgrading {

@@ -68,30 +68,55 @@ func CreatePcapNG(path string, rotate Rotation) (*PcapNG, error) {
 
 // begin makes the next file and writes its head.
 func (w *PcapNG) begin() error {
-	created, err := w.create()
+	path, created, err := w.path, (*os.File)(nil), fs.ErrExist
+	if w.rotate == (Rotation{}) {
+		created, err = createWhole(path, fileHead)
+	}
+	for ending := filepath.Ext(w.path); w.rotate != (Rotation{}) && errors.Is(err, fs.ErrExist); {
+		w.number++
+		path = fmt.Sprintf("%s-%04d%s", strings.TrimSuffix(w.path, ending), w.number, ending)
+		created, err = createWhole(path, fileHead)
+	}
 	if err != nil {
 		return err
 	}
-	if _, err := created.WriteString(fileHead); err != nil {
-		return errors.Join(err, created.Close())
-	}
-	w.file, w.name, w.size, w.begun = newBehind(created), created.Name(), 0, time.Time{}
+	w.file, w.name, w.size, w.begun = newBehind(created), path, 0, time.Time{}
 	return nil
 }
 
-func (w *PcapNG) create() (*os.File, error) {
-	if w.rotate == (Rotation{}) {
-		return os.OpenFile(w.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+// createWhole makes a file that has its head as soon as it has its name: who
+// reads the folder at that moment, or after a kill, finds no capture without.
+// It does not overwrite one.
+func createWhole(path, head string) (*os.File, error) {
+	folder, base := filepath.Split(path)
+	unnamed := folder + "." + base + ".new"
+	_ = os.Remove(unnamed) // of a process that was killed
+	f, err := createWith(unnamed, head)
+	if err == nil {
+		err = os.Link(unnamed, path)
+		_ = os.Remove(unnamed)
 	}
-	ending := filepath.Ext(w.path)
-	for {
-		w.number++
-		path := fmt.Sprintf("%s-%04d%s", strings.TrimSuffix(w.path, ending), w.number, ending)
-		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if !errors.Is(err, fs.ErrExist) {
-			return f, err
-		}
+	switch {
+	case err == nil:
+		return f, nil
+	case f != nil:
+		f.Close()
 	}
+	if errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	return createWith(path, head) // a file system without links
+}
+
+func createWith(path, head string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := f.WriteString(head); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 // turn begins the next file when this one is full or old, at a packet that

@@ -84,13 +84,10 @@ const version = "HTTP/1."
 // in b, and its first line is whole.
 func (g *glance) request(b []byte) bool {
 	line, ok := soleLine(b)
-	space := bytes.LastIndexByte(line, ' ')
-	if !ok || b[0] < 'A' || b[0] > 'Z' || !bytes.HasPrefix(line[space+1:], []byte(version)) || bytes.IndexByte(line, ' ') == space ||
-		bytes.HasPrefix(b, []byte("CONNECT")) {
+	if !ok || b[0] < 'A' || b[0] > 'Z' || !requestLine(line) || bytes.HasPrefix(b, []byte("CONNECT")) {
 		return false
 	}
-	end := headEnd(b, 0)
-	head := b
+	head, end := b, headEnd(b, 0)
 	if end > 0 {
 		head = b[:end]
 	}
