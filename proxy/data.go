@@ -92,7 +92,8 @@ func (r *relay) expect(x *dissect.Expectation) {
 		r.later(codeDataListen, x.Dir, "cannot listen for the announced data connection: "+err.Error())
 		return
 	}
-	d.ln = ln
+	d.ln, d.until = ln.(*net.TCPListener), time.Now().Add(acceptData)
+	_ = d.ln.SetDeadline(d.until)
 	own := addrPort(ln.Addr())
 	switch {
 	case r.listener.Mode == Transparent:
@@ -220,8 +221,9 @@ func endpointText(form string, ap netip.AddrPort) string {
 // dataConn waits for one announced data connection and relays it.
 type dataConn struct {
 	control   *relay
-	ln        net.Listener // where it is waited for, if nobody brings it
-	at        []string     // where it may be claimed; Server.mu guards it
+	ln        *net.TCPListener // where it is waited for, if nobody brings it
+	until     time.Time        // and how long
+	at        []string         // where it may be claimed; Server.mu guards it
 	expiry    *time.Timer
 	target    string         // who listens: where we connect to
 	announced netip.AddrPort // what was announced: how the session is found
@@ -251,9 +253,9 @@ func (r *relay) meetCallers() {
 		answer := make(chan struct{})
 		select {
 		case d.ask <- answer:
-			_ = d.ln.(*net.TCPListener).SetDeadline(time.Unix(1, 0))
-		case <-d.known:
+		default: // it was asked before, and had no time to answer
 		}
+		_ = d.ln.SetDeadline(time.Unix(1, 0))
 		select {
 		case <-answer:
 		case <-d.known:
@@ -278,24 +280,24 @@ func (d *dataConn) serve() {
 	defer s.wg.Done()
 	defer d.forget()
 	defer d.isKnown()
-	until := time.Now().Add(acceptData)
-	t := d.ln.(*net.TCPListener)
-	_ = t.SetDeadline(until)
 	var answer chan struct{} // somebody asks
 	for {
-		if answer != nil && !pending(t) {
+		if answer != nil && !pending(d.ln) {
 			close(answer)
 			answer = nil
 		}
-		c, err := t.Accept()
-		if err != nil {
+		c, err := d.ln.Accept()
+		switch {
+		case err == nil:
+		case isTimeout(err) && time.Now().Before(d.until): // that of who asks
 			select {
-			case answer = <-d.ask: // the deadline was that of who asks
-				_ = t.SetDeadline(until)
-				continue
+			case answer = <-d.ask:
 			default:
-				return // nobody called, or the control connection ended
 			}
+			_ = d.ln.SetDeadline(d.until)
+			continue
+		default:
+			return // nobody called, or the control connection ended
 		}
 		from := addrPort(c.RemoteAddr()).Addr()
 		if from == d.caller || s.cfg.AllowForeignData {
