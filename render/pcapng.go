@@ -10,6 +10,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/gopacket/gopacket/layers"
+	"github.com/gopacket/gopacket/pcapgo"
 )
 
 // PcapNG writes relayed or decrypted connections as a capture of plain TCP: the
@@ -21,8 +24,8 @@ import (
 // The file always ends with a whole packet, and never lacks more than the last
 // half second, so that it can be read after a kill, or while it is written.
 //
-// The blocks of packets are made in the buffer that is written, because a
-// payload is then copied once.
+// The head of a file is gopacket's; the blocks of packets are made here, in
+// the buffer that is written, because a payload is then copied once.
 type PcapNG struct {
 	rotate Rotation
 	path   string
@@ -68,14 +71,18 @@ func CreatePcapNG(path string, rotate Rotation) (*PcapNG, error) {
 
 // begin makes the next file and writes its head.
 func (w *PcapNG) begin() error {
+	head, err := fileHead()
+	if err != nil {
+		return err
+	}
 	path, created, err := w.path, (*os.File)(nil), fs.ErrExist
 	if w.rotate == (Rotation{}) {
-		created, err = createWhole(path, fileHead)
+		created, err = createWhole(path, head)
 	}
 	for ending := filepath.Ext(w.path); w.rotate != (Rotation{}) && errors.Is(err, fs.ErrExist); {
 		w.number++
 		path = fmt.Sprintf("%s-%04d%s", strings.TrimSuffix(w.path, ending), w.number, ending)
-		created, err = createWhole(path, fileHead)
+		created, err = createWhole(path, head)
 	}
 	if err != nil {
 		return err
@@ -195,17 +202,17 @@ func (w *PcapNG) Discard() {
 
 // fileHead begins every file (pcapng, sections 4.1 and 4.2): a section of
 // unknown length, and its only interface.
-const fileHead = "" +
-	"\x0a\x0d\x0d\x0a" + "\x2c\x00\x00\x00" + // section header, 44 bytes
-	"\x4d\x3c\x2b\x1a" + "\x01\x00\x00\x00" + // byte order, version 1.0
-	"\xff\xff\xff\xff" + "\xff\xff\xff\xff" + // no length
-	"\x04\x00\x05\x00" + "sniff\x00\x00\x00" + // shb_userappl
-	"\x00\x00\x00\x00" + "\x2c\x00\x00\x00" + // the end of the options; 44 bytes
-	"\x01\x00\x00\x00" + "\x2c\x00\x00\x00" + // interface description, 44 bytes
-	"\x65\x00\x00\x00" + "\x00\x00\x00\x00" + // LINKTYPE_RAW; no snap length
-	"\x02\x00\x05\x00" + "sniff\x00\x00\x00" + // if_name
-	"\x09\x00\x01\x00" + "\x09\x00\x00\x00" + // if_tsresol: nanoseconds
-	"\x00\x00\x00\x00" + "\x2c\x00\x00\x00"
+func fileHead() (string, error) {
+	var head strings.Builder
+	ng, err := pcapgo.NewNgWriterInterface(&head, pcapgo.NgInterface{
+		Name: "sniff", LinkType: layers.LinkTypeRaw, SnapLength: 0, TimestampResolution: 9,
+	}, pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{Application: "sniff"}})
+	if err != nil {
+		return "", err
+	}
+	err = ng.Flush()
+	return head.String(), err
+}
 
 // The enhanced packet block (pcapng, section 4.3) and its comment option
 // (section 3.5), in the byte order of the head: little endian.

@@ -117,20 +117,3 @@ func TestChecksum(t *testing.T) {
 		}
 	}
 }
-
-// TestFileHead: gopacket would begin a file with the same bytes.
-func TestFileHead(t *testing.T) {
-	var head bytes.Buffer
-	ng, err := pcapgo.NewNgWriterInterface(&head, pcapgo.NgInterface{
-		Name: "sniff", LinkType: layers.LinkTypeRaw, TimestampResolution: 9,
-	}, pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{Application: "sniff"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := ng.Flush(); err != nil {
-		t.Fatal(err)
-	}
-	if head.String() != fileHead {
-		t.Errorf("%x instead of\n%x", fileHead, head.Bytes())
-	}
-}
