@@ -376,8 +376,11 @@ func (p proxyFlags) allListeners(flags *pflag.FlagSet) ([]listenerSettings, erro
 	}
 	list := p.listeners
 	if len(p.listen) > 0 {
-		if p.mode == string(proxy.Reverse) && len(p.to) != len(p.listen) {
+		switch reverse := p.mode == string(proxy.Reverse); {
+		case reverse && len(p.to) != len(p.listen):
 			return nil, usageError{hinted{fmt.Errorf("%d --listen and %d --to", len(p.listen), len(p.to)), "in reverse mode each --listen has its --to"}}
+		case !reverse && len(p.to) > 0:
+			return nil, usageError{hinted{fmt.Errorf("--to %s with --mode %s, in which clients say where they want to go", p.to[0], p.mode), "listeners of several modes go into a file: -c sniff.yaml"}}
 		}
 		list = nil
 		for i, addr := range p.listen {

@@ -447,6 +447,7 @@ func TestProxyUsage(t *testing.T) {
 		"--proxy-protocol-out 3":             "it is one of 0, 1, 2",
 		"--listen mail --to 127.0.0.1:1":     "hint: write it like 127.0.0.1:2525",
 		"--listen 127.0.0.1:1x --to a:1":     "1x is no port",
+		"--mode socks":                       "with --mode socks, in which clients say where",
 		"--listen 127.0.0.1:0 --to a":        "hint: write it like mail.example.org:25",
 		"--client-cert c.pem":                "go together",
 		"--client-cert c.pem --client-key k": "the certificate for upstreams, c.pem with the key k",
