@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"sniff/dissect"
@@ -23,6 +25,31 @@ func rawConn(c net.Conn) net.Conn {
 		}
 		c = w.NetConn()
 	}
+}
+
+// leg is the connection to one peer. Its reads tell a reset from an orderly
+// end: the system reports a reset once, to a read or to a write, whichever comes
+// first, and a read behind a write that failed sees an end like any other.
+type leg struct {
+	net.Conn
+	halved atomic.Bool // our direction was closed
+}
+
+func (l *leg) Read(b []byte) (int, error) {
+	n, err := l.Conn.Read(b)
+	// What the peer closed in order stays half open until we close our direction.
+	if err == io.EOF && gone(rawConn(l.Conn)) && !l.halved.Load() {
+		err = syscall.ECONNRESET
+	}
+	return n, err
+}
+
+func (l *leg) NetConn() net.Conn { return l.Conn }
+
+func (l *leg) CloseWrite() error {
+	l.halved.Store(true)
+	closeWrite(l.Conn)
+	return nil
 }
 
 // prefixed is a connection whose first bytes were read already.

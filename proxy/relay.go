@@ -89,7 +89,7 @@ func (s *Server) relayTo(c net.Conn, l *Listener, t target) {
 		r.conn.Server = named(t.address) // not the proxy in between
 	}
 	if l.TLS == Strip {
-		r.strip(up, implicit || beginsWithTLS[r.conn.Server.Port()])
+		r.strip(implicit || beginsWithTLS[r.conn.Server.Port()])
 	}
 	r.run()
 }
@@ -158,6 +158,7 @@ func named(address string) netip.AddrPort {
 }
 
 func (s *Server) newRelay(client, upstream net.Conn, l *Listener, host string) *relay {
+	client, upstream = &leg{Conn: client}, &leg{Conn: upstream}
 	r := &relay{srv: s, listener: l, host: host}
 	r.pumps[dissect.ClientToServer] = newPump(r, dissect.ClientToServer, client, upstream)
 	r.pumps[dissect.ServerToClient] = newPump(r, dissect.ServerToClient, upstream, client)

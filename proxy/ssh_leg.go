@@ -62,13 +62,7 @@ func (l *sshLeg) Write(b []byte) (int, error) {
 	l.said(b[skipped:])
 	n, err := l.Conn.Write(b[skipped:])
 	if errors.Is(err, syscall.ECONNRESET) {
-		// The system says so once, to whoever comes first; the read that
-		// follows sees an ordinary end.
-		select {
-		case <-l.died:
-		default:
-			l.reset.Store(true)
-		}
+		l.reset.Store(true) // the implementation closes the leg and reads no more
 	}
 	return skipped + n, err
 }

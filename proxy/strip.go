@@ -77,7 +77,8 @@ var beginsWithTLS = map[uint16]bool{443: true, 465: true, 636: true, 853: true, 
 const tlsScheme = "tls://"
 
 // strip puts TLS under the server's leg of a relay.
-func (r *relay) strip(up net.Conn, implicit bool) {
+func (r *relay) strip(implicit bool) {
+	up := r.pumps[dissect.ServerToClient].source()
 	s := &stripped{Conn: up, r: r, host: r.host, in: bufio.NewReaderSize(up, firstBuffer)}
 	s.turn.L = &s.mu
 	if implicit {
@@ -87,9 +88,9 @@ func (r *relay) strip(up net.Conn, implicit bool) {
 		s.host = r.conn.Server.Addr().String()
 	}
 	r.stripped = s
-	var leg net.Conn = s
-	r.pumps[dissect.ClientToServer].dst.Store(&leg)
-	r.pumps[dissect.ServerToClient].src.Store(&leg)
+	var clear net.Conn = s
+	r.pumps[dissect.ClientToServer].dst.Store(&clear)
+	r.pumps[dissect.ServerToClient].src.Store(&clear)
 }
 
 func (s *stripped) NetConn() net.Conn { return s.Conn }
