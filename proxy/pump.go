@@ -401,6 +401,9 @@ func (p *pump) fail(err error) {
 	var w writeError
 	if errors.As(err, &w) {
 		side = p.dir.Other().String()
+		if p.lastWords() {
+			return
+		}
 	}
 	if side == p.dir.String() && p.r.alerted(p, err) {
 		return
@@ -423,6 +426,19 @@ func (p *pump) fail(err error) {
 		return
 	}
 	p.r.abortLegs()
+}
+
+// lastWords lets the other pump relay what the peer said before it could no
+// longer be written to, such as why it hangs up, and reports whether that has
+// ended the connection.
+func (p *pump) lastWords() (ended bool) {
+	select {
+	case <-p.other().done:
+	case <-time.After(lingerTime):
+	}
+	p.r.endMu.Lock()
+	defer p.r.endMu.Unlock()
+	return p.r.end != ""
 }
 
 // errRefused ends a connection that the proxy itself will not carry on; the

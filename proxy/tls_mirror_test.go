@@ -46,6 +46,28 @@ func TestClientCertificate(t *testing.T) {
 	}
 }
 
+// TestAlertBeforeReset: a server that misses the certificate and hangs up at
+// once, so that what the client says meets a reset, is heard all the same.
+func TestAlertBeforeReset(t *testing.T) {
+	l, trust := tlsLab(t, Config{}, good(t), func(cfg *tls.Config) func(*net.TCPConn) {
+		cfg.ClientAuth, cfg.NextProtos = tls.RequireAnyClientCert, nil
+		return func(raw *net.TCPConn) {
+			_ = tls.Server(raw, cfg).Handshake()
+			_ = raw.SetLinger(0)
+		}
+	})
+	const want = "it asked for a client's certificate, and the proxy was given none (--client-cert)"
+	for i := range 20 {
+		c := tls.Client(l.dial(), &tls.Config{ServerName: "mail.test", RootCAs: trust})
+		fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: mail.test\r\n\r\n")
+		got, err := io.ReadAll(c)
+		c.Close()
+		if !strings.Contains(string(got), want) {
+			t.Fatalf("connection %d: the client read %q, %v", i+1, got, err)
+		}
+	}
+}
+
 // TestKeyLogHasBothLegs: what the proxy writes is what the client's and the
 // server's own key logs have.
 func TestKeyLogHasBothLegs(t *testing.T) {
