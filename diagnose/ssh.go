@@ -14,9 +14,13 @@ import (
 func sshFamily() Family {
 	return Family{
 		Name:    "ssh",
-		Codes:   sshCodes(),
+		Codes:   append(sshCodes(), sshProxyInfos()...),
 		Session: func() Observer { return &sshObserver{} },
-		Whole:   func() Observer { return newSSHWhole() },
+		Wakes: func(r record.Record) bool {
+			a, ok := r.(*record.Anomaly)
+			return ok && sshProxyCode(a.Code) != ""
+		},
+		Whole: func() Observer { return newSSHWhole() },
 	}
 }
 
@@ -43,6 +47,9 @@ func (o *sshObserver) See(r record.Record, rep *Reporter) {
 			rep.Raise("ssh.reverse_session", fmt.Sprintf("%s seems to drive the session from the server's side: %s", r.Server, r.Reverse), r)
 		}
 	case *record.Anomaly:
+		if code := sshProxyCode(r.Code); code != "" {
+			rep.Raise(code, r.Detail, r)
+		}
 		if r.Code == "ssh_strict_kex" {
 			client, server := sshPeers(&r.Header)
 			rep.Raise("ssh.strict_kex_violated", fmt.Sprintf("%s between %s and %s", r.Detail, client, server), r)
@@ -51,8 +58,11 @@ func (o *sshObserver) See(r record.Record, rep *Reporter) {
 }
 
 func (o *sshObserver) End(s *record.Session, rep *Reporter) {
+	for _, cause := range []string{"ssh.proxy_host_key", "ssh.proxy_publickey", "ssh.proxy_failed"} {
+		rep.Explains(cause, "ssh.login_refused")
+	}
 	h := o.hs
-	if h == nil || h.Outcome != "closed" {
+	if h == nil || h.Outcome != "closed" || endedByProxy(rep) {
 		return
 	}
 	client, server := sshPeers(&h.Header)
@@ -73,12 +83,11 @@ func (o *sshObserver) End(s *record.Session, rep *Reporter) {
 			rep.Raise("ssh.closed_at_once", title, h)
 		}
 	default:
-		by := s.EndedBy
-		if by == "" {
-			by = "one side"
+		by := "one side"
+		if s.EndedBy != "" {
+			by = "the " + strings.TrimPrefix(s.EndedBy, "the ")
 		}
-		rep.Raise("ssh.handshake_closed", fmt.Sprintf("%s ended the connection to %s after %s, before it was encrypted",
-			"the "+strings.TrimPrefix(by, "the "), server, strings.ReplaceAll(h.Reached, "_", " ")), h)
+		rep.Raise("ssh.handshake_closed", fmt.Sprintf("%s ended the connection to %s after %s, before it was encrypted", by, server, strings.ReplaceAll(h.Reached, "_", " ")), h)
 	}
 }
 

@@ -114,6 +114,34 @@ func TestSSHRules(t *testing.T) {
 	}
 }
 
+// TestSSHByProxy: what a proxy could not do is said as such, and explains what
+// came of it; nobody else is blamed.
+func TestSSHByProxy(t *testing.T) {
+	for anomaly, want := range map[string]string{
+		"proxy_ssh_host_key_unknown": "ssh.proxy_host_key",
+		"proxy_ssh_host_key_changed": "ssh.proxy_host_key",
+		"proxy_ssh_host_key_revoked": "ssh.proxy_host_key",
+		"proxy_ssh_known_hosts":      "ssh.proxy_host_key",
+		"proxy_ssh_publickey":        "ssh.proxy_publickey",
+		"proxy_ssh_client_left":      "ssh.proxy_client_left",
+		"proxy_ssh_upstream":         "ssh.proxy_failed",
+	} {
+		h := healthy(1)
+		h.Outcome, h.Reached = "closed", "new_keys"
+		auth := &record.SSHAuth{Header: h.Header, User: "alice", Result: "refused", Method: "publickey", Failures: 1}
+		found := run([]Family{sshFamily()}, &record.Anomaly{Header: h.Header, Code: anomaly, Detail: "why"}, h, auth, &record.Session{Header: h.Header, End: record.EndReset})
+		if f := found[want]; f == nil || f.Title != "why" {
+			t.Errorf("%s: finding %v, want %s", anomaly, f, want)
+		}
+		if f := found["ssh.handshake_closed"]; f != nil && want != "ssh.proxy_publickey" {
+			t.Errorf("%s: also %q", anomaly, f.Title)
+		}
+		if f := found["ssh.login_refused"]; f != nil && f.Cause == "" && want != "ssh.proxy_client_left" {
+			t.Errorf("%s does not explain %q", anomaly, f.Title)
+		}
+	}
+}
+
 // TestSSHNoCommonSaysTheWayIn: of what the server offers, the best.
 func TestSSHNoCommonSaysTheWayIn(t *testing.T) {
 	h := healthy(1)
