@@ -44,6 +44,7 @@ type relay struct {
 	ftp       *ftpControl // set once the session is FTP
 	tls       *legs       // set once TLS is intercepted
 	stripped  *stripped   // the server's leg, where TLS is stripped
+	offer     *offer      // what the server offers, where TLS is required
 
 	lastByte atomic.Int64 // clock of the idle limit, Unix nanoseconds
 
@@ -160,6 +161,9 @@ func named(address string) netip.AddrPort {
 func (s *Server) newRelay(client, upstream net.Conn, l *Listener, host string) *relay {
 	client, upstream = &leg{Conn: client}, &leg{Conn: upstream}
 	r := &relay{srv: s, listener: l, host: host}
+	if l.TLS == Require {
+		r.offer = newOffer()
+	}
 	r.pumps[dissect.ClientToServer] = newPump(r, dissect.ClientToServer, client, upstream)
 	r.pumps[dissect.ServerToClient] = newPump(r, dissect.ServerToClient, upstream, client)
 	return r
@@ -302,6 +306,7 @@ func (r *relay) run() {
 	r.begin(false)
 	end, by := r.verdict()
 	r.checkPinned(end, by)
+	r.checkOffer()
 	r.finish(end, by)
 	if r.ftp != nil {
 		r.ftp.close()

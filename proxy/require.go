@@ -29,6 +29,9 @@ func (p *pump) guarded(b []byte) error {
 		if p.given == 0 && r.tls == nil && !leadsToTLS(b) {
 			return r.deny(p, nil, "the server speaks without TLS, and in no dialogue that leads to it")
 		}
+		if r.tls == nil {
+			r.offer.hears(b)
+		}
 		return p.relayed(b)
 	}
 	inside := r.tls != nil
@@ -60,6 +63,9 @@ func (p *pump) guarded(b []byte) error {
 				}
 			}
 			return r.deny(p, bytes.Clone(said[n:]), why)
+		}
+		if !inside {
+			r.offer.asks(said[n:][:end])
 		}
 		n += end
 	}
@@ -127,9 +133,15 @@ func (r *relay) deny(p *pump, word []byte, why string) error {
 	}
 	o := p.other()
 	stands := o.park()
-	r.anomaly(codeTLSRequired, p.dir, why)
+	dir, demand := p.dir, true
+	if r.tls == nil {
+		if lacking := r.offer.lacking(); lacking != "" {
+			dir, demand, why = dissect.ServerToClient, false, lacking // it is not for the client to mend
+		}
+	}
+	r.anomaly(codeTLSRequired, dir, why)
 	if p.dir == dissect.ClientToServer {
-		r.refuse(word, why, true)
+		r.refuse(word, why, demand)
 	}
 	if stands {
 		o.unpark(errRefused)
