@@ -9,9 +9,9 @@ import (
 	"net"
 	"net/url"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const request = `<?xml version="1.0" encoding="utf-8"?>
@@ -55,19 +55,37 @@ func dial(u *url.URL) (*caller, error) {
 	}
 	// Longer than any run takes: what hangs is told.
 	_ = c.SetDeadline(time.Now().Add(10 * time.Minute))
-	if u.Scheme == "https" {
-		// What is measured is the proxy, not whether it is trusted.
-		c = tls.Client(c, &tls.Config{ServerName: "localhost", InsecureSkipVerify: true})
+	return newCaller(over(c, u)), nil
+}
+
+// over puts TLS over a connection, if the URL says so.
+func over(c net.Conn, u *url.URL) net.Conn {
+	if u.Scheme != "https" {
+		return c
 	}
+	// What is measured is the proxy, not whether it is trusted.
+	return tls.Client(c, &tls.Config{ServerName: "localhost", InsecureSkipVerify: true})
+}
+
+func newCaller(c net.Conn) *caller {
 	ask := fmt.Sprintf("POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/xml; charset=utf-8\r\nSOAPAction: \"urn:example:orders#PlaceOrder\"\r\nContent-Length: %d\r\n\r\n%s", len(request), request)
-	return &caller{c: c, in: &messages{in: c}, ask: []byte(ask)}, nil
+	return &caller{c: c, in: &messages{in: c}, ask: []byte(ask)}
 }
 
 // call makes one call and checks that the whole answer came.
 func (c *caller) call() error {
-	if _, err := c.c.Write(c.ask); err != nil {
+	if err := c.send(); err != nil {
 		return err
 	}
+	return c.answer()
+}
+
+func (c *caller) send() error {
+	_, err := c.c.Write(c.ask)
+	return err
+}
+
+func (c *caller) answer() error {
 	head, body, err := c.in.next()
 	switch {
 	case err != nil:
@@ -90,44 +108,55 @@ func calls(args []string) error {
 	if err != nil {
 		return err
 	}
-	var done atomic.Int64
-	var counting, stop atomic.Bool
-	errs := make(chan error, *concurrent)
-	var wg, ready sync.WaitGroup
-	for range *concurrent {
-		ready.Add(1)
-		wg.Go(func() {
-			// The first call brings the connection up and is not counted.
-			c, err := dial(u)
-			if err == nil {
-				defer c.c.Close()
-				err = c.call()
-			}
-			ready.Done()
-			for err == nil && !stop.Load() {
-				if err = c.call(); err == nil && counting.Load() {
-					done.Add(1)
-				}
-			}
-			if err != nil {
-				errs <- err
-			}
-		})
-	}
-	ready.Wait()
-	counting.Store(true)
-	began := time.Now()
-	time.Sleep(*duration)
-	counting.Store(false)
-	took := time.Since(began)
-	stop.Store(true)
-	wg.Wait()
-	select {
-	case err := <-errs:
+	l, err := newLoop()
+	if err != nil {
 		return err
-	default:
 	}
-	fmt.Printf("%.0f\n", float64(done.Load())/took.Seconds())
+	events := make([]unix.EpollEvent, *concurrent)
+	done := 0
+	for range *concurrent {
+		c, err := net.DialTimeout("tcp", u.Host, 10*time.Second)
+		if err != nil {
+			return err
+		}
+		w, err := newWire(c)
+		if err != nil {
+			return err
+		}
+		// The first call brings the connection up and is not counted.
+		caller := newCaller(over(w, u))
+		if err := caller.call(); err != nil {
+			return err
+		}
+		if err := l.add(w, func() error {
+			switch err := caller.answer(); {
+			case err == nothing:
+				return nil
+			case err != nil:
+				return err
+			}
+			done++
+			return caller.send()
+		}); err != nil {
+			return err
+		}
+		if err := caller.send(); err != nil {
+			return err
+		}
+	}
+	done = 0
+	began := time.Now()
+	for time.Since(began) < *duration {
+		n, err := l.wait(10*time.Second, events)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return errors.New("no answer within 10 seconds")
+		}
+	}
+	took := time.Since(began)
+	fmt.Printf("%.0f\n", float64(done)/took.Seconds())
 	return nil
 }
 

@@ -8,14 +8,18 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
 	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // serve answers SOAP calls over HTTP and HTTPS until it is killed.
@@ -35,15 +39,27 @@ func serve(args []string) error {
 			return err
 		}
 	}
+	l, err := newLoop()
+	if err != nil {
+		return err
+	}
 	failed := make(chan error)
-	go func() { failed <- accept(*plain, nil, answer) }()
-	go func() { failed <- accept(*secure, &tls.Config{Certificates: []tls.Certificate{*pair}}, answer) }()
-	go func() { failed <- accept(*mail, nil, greet) }()
+	go func() { failed <- accept(*plain, func(c net.Conn) { serveCalls(l, c, nil) }) }()
+	go func() {
+		failed <- accept(*secure, func(c net.Conn) { serveCalls(l, c, &tls.Config{Certificates: []tls.Certificate{*pair}}) })
+	}()
+	go func() { failed <- accept(*mail, greet) }()
+	go func() {
+		events := make([]unix.EpollEvent, 128)
+		for {
+			// A client that fails is closed, and the others go on.
+			_, _ = l.wait(time.Hour, events)
+		}
+	}()
 	return <-failed
 }
 
-// accept serves each connection on a goroutine of its own.
-func accept(addr string, secure *tls.Config, serve func(net.Conn)) error {
+func accept(addr string, serve func(net.Conn)) error {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err
@@ -53,35 +69,49 @@ func accept(addr string, secure *tls.Config, serve func(net.Conn)) error {
 		if err != nil {
 			return err
 		}
-		go func() {
-			defer c.Close()
-			if secure != nil {
-				serve(tls.Server(c, secure))
-			} else {
-				serve(c)
-			}
-		}()
+		go serve(c)
 	}
 }
 
-// answer answers whole calls until something else comes.
-func answer(c net.Conn) {
-	b := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: text/xml; charset=utf-8\r\nDate: %s\r\nContent-Length: %d\r\n\r\n%s",
+// serveCalls answers whole calls until something else comes.
+func serveCalls(l *loop, c net.Conn, secure *tls.Config) {
+	w, err := newWire(c)
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	var leg net.Conn = w
+	if secure != nil {
+		leg = tls.Server(w, secure)
+		err = leg.(*tls.Conn).Handshake()
+	}
+	answer := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: text/xml; charset=utf-8\r\nDate: %s\r\nContent-Length: %d\r\n\r\n%s",
 		time.Now().UTC().Format(http.TimeFormat), len(response), response)
-	in := &messages{in: c}
-	for {
+	in := &messages{in: leg}
+	step := func() error {
 		_, body, err := in.next()
-		if err != nil || string(body) != request {
-			return
+		switch {
+		case err == nothing:
+			return nil
+		case err == nil && string(body) != request:
+			err = errors.New("another request came than the client makes")
 		}
-		if _, err := c.Write(b); err != nil {
-			return
+		if err == nil {
+			_, err = leg.Write(answer)
 		}
+		return err
+	}
+	if err == nil {
+		err = l.add(w, step)
+	}
+	if err != nil {
+		w.Close()
 	}
 }
 
 // greet says what a mail server says, and little to each command.
 func greet(c net.Conn) {
+	defer c.Close()
 	b := make([]byte, 64)
 	_, _ = io.WriteString(c, "220 mail.test ESMTP\r\n")
 	for {
