@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -48,8 +49,10 @@ func (l *loop) add(w *wire, step func() error) error {
 // wait lets every connection go on over which something came within a time, and
 // returns how many did. What fails is closed; the last error is returned.
 func (l *loop) wait(most time.Duration, events []unix.EpollEvent) (n int, err error) {
-	errno := unix.EINTR // as it is, too, when Go's scheduler wants the processor
-	for errno == unix.EINTR {
+	// The call is not told to Go's scheduler, as rawIO's are not; it interrupts
+	// the call when it wants the processor, and has it then.
+	errno := unix.EINTR
+	for ; errno == unix.EINTR; runtime.Gosched() {
 		var r uintptr
 		r, _, errno = syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(l.epoll), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), uintptr(most.Milliseconds()), 0, 0)
 		n = int(r)
