@@ -27,21 +27,36 @@ func rawConn(c net.Conn) net.Conn {
 	}
 }
 
-// leg is the connection to one peer. Its reads tell a reset from an orderly
-// end: the system reports a reset once, to a read or to a write, whichever comes
-// first, and a read behind a write that failed sees an end like any other.
+// leg is the connection to one peer, under all that is put around it. Its reads
+// tell a reset from an orderly end: the system reports a reset once, to a read
+// or to a write, whichever comes first, and a read behind a write that failed
+// sees an end like any other.
 type leg struct {
 	net.Conn
+	quick  *quick
 	halved atomic.Bool // our direction was closed
 }
 
-func (l *leg) Read(b []byte) (int, error) {
-	n, err := l.Conn.Read(b)
+func newLeg(c net.Conn) *leg { return &leg{Conn: c, quick: newQuick(c)} }
+
+func (l *leg) Read(b []byte) (n int, err error) {
+	if l.quick != nil {
+		n, err = l.quick.Read(b)
+	} else {
+		n, err = l.Conn.Read(b)
+	}
 	// What the peer closed in order stays half open until we close our direction.
-	if err == io.EOF && gone(rawConn(l.Conn)) && !l.halved.Load() {
+	if err == io.EOF && gone(l.Conn) && !l.halved.Load() {
 		err = syscall.ECONNRESET
 	}
 	return n, err
+}
+
+func (l *leg) Write(b []byte) (int, error) {
+	if l.quick != nil {
+		return l.quick.Write(b)
+	}
+	return l.Conn.Write(b)
 }
 
 func (l *leg) NetConn() net.Conn { return l.Conn }

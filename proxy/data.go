@@ -303,7 +303,7 @@ func (d *dataConn) serve() {
 		if from == d.caller || s.cfg.AllowForeignData {
 			defer s.track(c)()
 			defer c.Close()
-			d.carry(c)
+			d.carry(newLeg(c))
 			return
 		}
 		d.control.anomaly(codeDataStranger, d.dir.Other(), fmt.Sprintf("%s called for a data connection that %s should open; refused", from, d.caller))

@@ -71,7 +71,7 @@ func (s *Server) acceptLoop(ln net.Listener, l *Listener) {
 			continue
 		}
 		s.wg.Add(1)
-		go s.serve(c, l)
+		go s.serve(newLeg(c), l)
 	}
 }
 
@@ -174,6 +174,7 @@ func (s *Server) dial(l *Listener, address string) (net.Conn, error) {
 	case err != nil:
 		return nil, err
 	}
+	up = newLeg(up)
 	peer := addrPort(up.RemoteAddr())
 	s.mu.Lock()
 	here := peer.Addr().IsLoopback() || peer.Addr() == addrPort(up.LocalAddr()).Addr()

@@ -159,7 +159,6 @@ func named(address string) netip.AddrPort {
 }
 
 func (s *Server) newRelay(client, upstream net.Conn, l *Listener, host string) *relay {
-	client, upstream = &leg{Conn: client}, &leg{Conn: upstream}
 	r := &relay{srv: s, listener: l, host: host}
 	if l.TLS == Require {
 		r.offer = newOffer()

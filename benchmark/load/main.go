@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command load is what `make bench-proxy` measures with: a SOAP service, and
 // clients that call it through something.
 //
