@@ -132,9 +132,14 @@ func (s *Server) closeUnreached(sess *flow.Session, conn flow.Conn, address stri
 		s.cfg.Tap.Attempt(conn.Client, conn.Server, end, conn.Start, conn.Via, why)
 	}
 	at := record.Stamp{Time: s.cfg.Now()}
-	if end == record.EndUnanswered {
+	switch end {
+	case record.EndUnanswered:
 		a := &record.Anomaly{Code: codeUnreached, Detail: why}
 		a.Stamp(at, dissect.ServerToClient)
+		sess.Emit(a)
+	case record.EndUnreached: // as of the ICMP error in a capture
+		a := &record.Anomaly{Code: "tcp_unreachable", Detail: whyUnreached(err)}
+		a.Stamp(at, dissect.ClientToServer)
 		sess.Emit(a)
 	}
 	sess.EOF(dissect.ClientToServer, at)

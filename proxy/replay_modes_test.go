@@ -7,9 +7,11 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -78,6 +80,15 @@ func TestWrittenCaptureOfEveryMode(t *testing.T) {
 			c.Close()
 		}
 	}
+	outOfReach := func(client, server string) func(*testing.T, *lab, string) {
+		return func(t *testing.T, l *lab, _ string) {
+			l.srv.unreached(accepted(t, client), &l.srv.cfg.Listeners[0], target{address: server},
+				&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EHOSTUNREACH)})
+			if s := l.session(); s.End != record.EndUnreached {
+				t.Errorf("session with %s %s", s.Server, s.End)
+			}
+		}
+	}
 	plain := web(t, false)
 	secret := web(t, true)
 	explicit := vsftpd(t, "127.0.0.1", secureFTP(both, "force_anon_logins_ssl=YES", "force_anon_data_ssl=NO")...)
@@ -107,6 +118,8 @@ func TestWrittenCaptureOfEveryMode(t *testing.T) {
 		{"FTPS stripped", Listener{To: name(explicit), TLS: Strip}, record.KindFTPTransfer, withCurl("", "ftp://PROXY/big.bin", "-o", "/dev/null", "ftp://PROXY/", "-o", "/dev/null")},
 		{"refused", Listener{To: freeAddr(t, "127.0.0.1")}, record.KindSession, unreached},
 		{"unknown name", Listener{To: "nowhere.invalid:25"}, record.KindSession, unreached},
+		{"out of reach", Listener{To: plain}, record.KindAnomaly, outOfReach("127.0.0.1", "192.0.2.1:25")},
+		{"out of reach, IPv6", Listener{To: plain}, record.KindAnomaly, outOfReach("::1", "[2001:db8::1]:25")},
 		{"unknown name, SOCKS", Listener{Mode: SOCKS}, record.KindSession, func(t *testing.T, l *lab, _ string) {
 			needs(t, "curl")
 			if exec.Command("curl", "-sS", "-x", "socks5h://"+l.addr, "http://nowhere.invalid/").Run() == nil {
@@ -141,4 +154,24 @@ func TestWrittenCaptureOfEveryMode(t *testing.T) {
 			diff(t, live, read)
 		})
 	}
+}
+
+// accepted is a connection that a client made to this host.
+func accepted(t *testing.T, host string) net.Conn {
+	t.Helper()
+	ln, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		t.Skip(err) // no IPv6 here
+	}
+	defer ln.Close()
+	client, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	c, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }

@@ -81,6 +81,10 @@ func comparable(t *testing.T, records []record.Record) []string {
 			if strings.HasPrefix(r.Code, "proxy_") {
 				continue
 			}
+			if r.Code == "tcp_unreachable" {
+				out = append(out, fmt.Sprintf("%s anomaly %s of the %s", r.Client, r.Code, r.Dir))
+				continue
+			}
 		case *record.Session:
 			out = append(out, fmt.Sprintf("%s session %s %s by %q: %d and %d bytes", r.Client, r.Protocol, r.End, r.EndedBy, r.ClientSide.Bytes, r.ServerSide.Bytes))
 			continue

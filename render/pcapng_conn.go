@@ -22,7 +22,8 @@ func (w *PcapNG) Open(client, server netip.AddrPort, at time.Time, comment strin
 	return c
 }
 
-// Attempt writes the request for a connection, and its refusal if it had one.
+// Attempt writes the request for a connection, and its refusal or the word of
+// its being out of reach if it had one.
 func (w *PcapNG) Attempt(client, server netip.AddrPort, end string, at time.Time, comments ...string) {
 	if end == record.EndReset { // it came about, and that was all
 		w.Open(client, server, at, comments[0]).Close(end, "server", at)
@@ -30,10 +31,13 @@ func (w *PcapNG) Attempt(client, server netip.AddrPort, end string, at time.Time
 	}
 	c := w.conn(client, server, comments...)
 	c.packet(record.ClientToServer, flagSYN, nil, at)
-	if end == record.EndRefused {
+	switch end {
+	case record.EndRefused:
 		c.seq[0]++
 		c.seq[1] = 0 // RFC 9293, section 3.10.7.1
 		c.packet(record.ServerToClient, flagRST|flagACK, nil, at)
+	case record.EndUnreached:
+		c.unreachable(at)
 	}
 }
 
@@ -184,51 +188,91 @@ func (c *pcapConn) Close(end, by string, at time.Time) {
 	}
 }
 
+const (
+	tcpHeader = 20
+	// mostHeaders is the length of the headers of a segment over IPv6.
+	mostHeaders = 40 + tcpHeader
+
+	protoICMP, protoTCP, protoICMPv6 = 1, 6, 58
+)
+
 // packet writes one IP packet with its TCP segment.
 func (c *pcapConn) packet(dir record.Dir, flags int, payload []byte, at time.Time) {
-	const tcp = 20
+	var buf [mostHeaders]byte
+	c.w.write(c, c.segment(buf[:], dir, flags, payload), payload, at, c.hole[dir].words(dir))
+}
+
+// segment puts the headers of a packet into b, and returns them.
+func (c *pcapConn) segment(b []byte, dir record.Dir, flags int, payload []byte) []byte {
 	src, dst := c.ends[dir], c.ends[dir.Other()]
-	c.id++
-	var buf [40 + tcp]byte
-	b := buf[:]
-	var sum uint64 // of the pseudo header (RFC 9293, section 3.1)
-	if src.Addr().Is4() {
-		b = b[:20+tcp]
-		b[0] = 0x45
-		binary.BigEndian.PutUint16(b[2:], uint16(len(b)+len(payload)))
-		binary.BigEndian.PutUint16(b[4:], c.id)
-		b[6] = 0x40 // don't fragment
-		b[8] = 64
-		b[9] = 6
-		s, d := src.Addr().As4(), dst.Addr().As4()
-		copy(b[12:], s[:])
-		copy(b[16:], d[:])
-		binary.BigEndian.PutUint16(b[10:], fold(checksum(b[:20])))
-		sum = checksum(b[12:20])
-	} else {
-		b[0] = 0x60
-		binary.BigEndian.PutUint16(b[4:], uint16(tcp+len(payload)))
-		b[6] = 6
-		b[7] = 64
-		s, d := src.Addr().As16(), dst.Addr().As16()
-		copy(b[8:], s[:])
-		copy(b[24:], d[:])
-		sum = checksum(b[8:40])
-	}
-	t := b[len(b)-tcp:]
+	n, sum := c.ip(b, src.Addr(), dst.Addr(), protoTCP, tcpHeader+len(payload))
+	b = b[:n+tcpHeader]
+	t := b[n:]
 	binary.BigEndian.PutUint16(t, src.Port())
 	binary.BigEndian.PutUint16(t[2:], dst.Port())
 	binary.BigEndian.PutUint32(t[4:], c.seq[dir])
 	if flags&flagACK != 0 {
 		binary.BigEndian.PutUint32(t[8:], c.seq[dir.Other()])
 	}
-	t[12] = tcp / 4 << 4
+	t[12] = tcpHeader / 4 << 4
 	t[13] = byte(flags)
 	binary.BigEndian.PutUint16(t[14:], 65535)
-	sum += 6 + uint64(tcp+len(payload))
 	binary.BigEndian.PutUint16(t[16:], fold(sum+checksum(t)+checksum(payload)))
+	return b
+}
 
-	c.w.write(c, b, payload, at, c.hole[dir].words(dir))
+// ip puts the header of a packet that carries size bytes of proto into b. It
+// returns its length, and the sum of the pseudo header (RFC 9293, section 3.1).
+func (c *pcapConn) ip(b []byte, src, dst netip.Addr, proto uint8, size int) (n int, sum uint64) {
+	c.id++
+	sum = uint64(proto) + uint64(size)
+	if src.Is4() {
+		b = b[:20]
+		b[0] = 0x45
+		binary.BigEndian.PutUint16(b[2:], uint16(len(b)+size))
+		binary.BigEndian.PutUint16(b[4:], c.id)
+		b[6] = 0x40 // don't fragment
+		b[8] = 64
+		b[9] = proto
+		s, d := src.As4(), dst.As4()
+		copy(b[12:], s[:])
+		copy(b[16:], d[:])
+		binary.BigEndian.PutUint16(b[10:], fold(checksum(b)))
+		return len(b), sum + checksum(b[12:])
+	}
+	b = b[:40]
+	b[0] = 0x60
+	binary.BigEndian.PutUint16(b[4:], uint16(size))
+	b[6] = proto
+	b[7] = 64
+	s, d := src.As16(), dst.As16()
+	copy(b[8:], s[:])
+	copy(b[24:], d[:])
+	return len(b), sum + checksum(b[8:])
+}
+
+// unreachable writes that the server of an attempt is out of reach, as the
+// client's own host says it where no router did: "host unreachable" of RFC 792,
+// or "address unreachable" of RFC 4443, section 3.1, about the attempt's SYN.
+func (c *pcapConn) unreachable(at time.Time) {
+	var quoted, buf [mostHeaders]byte
+	c.id-- // the SYN is the one before
+	syn := c.segment(quoted[:], record.ClientToServer, flagSYN, nil)
+	proto, typ, code := uint8(protoICMP), byte(3), byte(1)
+	if c.ends[0].Addr().Is6() {
+		proto, typ, code = protoICMPv6, 1, 3
+	}
+	const icmpHeader = 8
+	client := c.ends[record.ClientToServer].Addr()
+	n, sum := c.ip(buf[:], client, client, proto, icmpHeader+len(syn))
+	if proto == protoICMP {
+		sum = 0 // it knows no pseudo header
+	}
+	head := buf[:n+icmpHeader]
+	icmp := head[n:]
+	icmp[0], icmp[1] = typ, code
+	binary.BigEndian.PutUint16(icmp[2:], fold(sum+checksum(icmp)+checksum(syn)))
+	c.w.write(c, head, syn, at, "")
 }
 
 // checksum adds 16-bit words (RFC 1071). The sum does not depend on the order of

@@ -99,6 +99,61 @@ func TestPcapNGForOthers(t *testing.T) {
 	}
 }
 
+// TestUnreachable: the ICMP error about an attempt is whole, and quotes its SYN.
+func TestUnreachable(t *testing.T) {
+	for client, server := range map[string]string{"192.0.2.1:40000": "198.51.100.25:25", "[2001:db8::1]:40000": "[2001:db8::2]:25"} {
+		path := filepath.Join(t.TempDir(), "out.pcapng")
+		w, err := CreatePcapNG(path, Rotation{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Attempt(netip.MustParseAddrPort(client), netip.MustParseAddrPort(server), record.EndUnreached, time.Unix(1_700_000_000, 0), "a test", "no route to host")
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := pcapgo.NewNgReader(f, pcapgo.DefaultNgReaderOptions)
+		if err != nil {
+			t.Fatal(err)
+		}
+		syn, _, err := r.ReadPacketData()
+		if err != nil {
+			t.Fatal(err)
+		}
+		about, _, err := r.ReadPacketData()
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		quoted := about[len(about)-len(syn):]
+		if !bytes.Equal(quoted, syn) {
+			t.Errorf("%s: it quotes %x, want %x", server, quoted, syn)
+		}
+		version := layers.LayerTypeIPv4
+		if about[0]>>4 == 6 {
+			version = layers.LayerTypeIPv6
+		}
+		p := gopacket.NewPacket(about, version, gopacket.Default)
+		kind := ""
+		if l, ok := p.Layer(layers.LayerTypeICMPv4).(*layers.ICMPv4); ok {
+			kind = l.TypeCode.String()
+		}
+		if l, ok := p.Layer(layers.LayerTypeICMPv6).(*layers.ICMPv6); ok {
+			kind = l.TypeCode.String()
+			_ = l.SetNetworkLayerForChecksum(p.NetworkLayer())
+		}
+		if kind != "DestinationUnreachable(Host)" && kind != "DestinationUnreachable(AddressUnreachable)" {
+			t.Errorf("%s: it is %q", server, kind)
+		}
+		if err, bad := p.VerifyChecksums(); err != nil || len(bad) > 0 {
+			t.Errorf("%s: %v, wrong checksums %v", server, err, bad)
+		}
+	}
+}
+
 // TestChecksum compares with the sum word by word.
 func TestChecksum(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
