@@ -13,8 +13,8 @@ import (
 
 // quick reads and writes a socket without a word to Go's scheduler. That would
 // make ready to give the processor to another thread, and take it back
-// afterwards, although the socket never waits; a fifth less time goes into a
-// small message without. The race detector follows the ordinary way only.
+// afterwards, although the socket never waits: a tenth of a small message's time.
+// The race detector follows the ordinary way only.
 type quick struct {
 	raw     syscall.RawConn
 	in, out transfer
