@@ -113,6 +113,7 @@ chmod 0444 files/big.bin
 fetch() { # NAME COMMAND...: add the seconds it takes to NAME.time
 	local name=$1 began ended
 	shift
+	sync # what was written before is not written out meanwhile
 	began=$(date +%s.%N)
 	"$@" >"$name.fetch" 2>&1 || {
 		cat "$name.fetch" >&2
