@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -116,51 +115,6 @@ func TestResetIsRelayedAsReset(t *testing.T) {
 			t.Errorf("session %s by %q", s.End, s.EndedBy)
 		}
 	})
-}
-
-// TestResetThatAWriteMet: the system reports a reset once. If a write takes the
-// report, the read behind it still sees a reset, and an orderly end stays one.
-func TestResetThatAWriteMet(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("the state of a connection is known on Linux only")
-	}
-	pair := func() (ours *leg, peer *net.TCPConn) {
-		theirs := make(chan *net.TCPConn, 1)
-		c, err := net.Dial("tcp", listen(t, func(c *net.TCPConn) {
-			theirs <- c
-			_, _ = io.Copy(io.Discard, c)
-		}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { c.Close() })
-		return &leg{Conn: c}, <-theirs
-	}
-	ours, peer := pair()
-	abort(peer)
-	for i := 0; ; i++ {
-		_, err := ours.Write([]byte("x"))
-		if errors.Is(err, syscall.ECONNRESET) {
-			break
-		}
-		if err != nil || i == 10_000 {
-			t.Fatalf("write %d: %v, want a reset", i, err)
-		}
-		time.Sleep(time.Millisecond)
-	}
-	if _, err := ours.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
-		t.Errorf("behind the reset: %v, want it again", err)
-	}
-	for _, first := range []bool{false, true} {
-		ours, peer = pair()
-		if first {
-			_ = ours.CloseWrite()
-		}
-		_ = peer.CloseWrite()
-		if _, err := ours.Read(make([]byte, 1)); err != io.EOF {
-			t.Errorf("behind an orderly end: %v, want EOF (our direction closed first: %v)", err, first)
-		}
-	}
 }
 
 // TestServerFirst: nothing may wait for the client's first byte.
