@@ -39,8 +39,12 @@ type leg struct {
 
 func newLeg(c net.Conn) *leg { return &leg{Conn: c, quick: newQuick(c)} }
 
+// mostQuick is the longest read or write that is done quickly. Those of a file
+// that comes as fast as it can take long enough to let others have the processor.
+const mostQuick = 64 << 10
+
 func (l *leg) Read(b []byte) (n int, err error) {
-	if l.quick != nil {
+	if l.quick != nil && len(b) <= mostQuick {
 		n, err = l.quick.Read(b)
 	} else {
 		n, err = l.Conn.Read(b)
@@ -53,7 +57,7 @@ func (l *leg) Read(b []byte) (n int, err error) {
 }
 
 func (l *leg) Write(b []byte) (int, error) {
-	if l.quick != nil {
+	if l.quick != nil && len(b) <= mostQuick {
 		return l.quick.Write(b)
 	}
 	return l.Conn.Write(b)
