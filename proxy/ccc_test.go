@@ -36,7 +36,7 @@ func TestTLSEndsInTheDialogue(t *testing.T) {
 				expect(t, s, "200 clear")
 				if said {
 					_ = s.CloseWrite()
-					_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+					_ = c.SetDeadline(time.Now().Add(time.Minute))
 				}
 				if rest, err := io.ReadAll(s); len(rest) > 0 || err != nil {
 					t.Fatalf("instead of the end of TLS came %q, %v", rest, err)
@@ -88,7 +88,7 @@ func clearingServer(c *net.TCPConn, cfg *tls.Config, said bool) string {
 		}
 	}
 	_ = s.CloseWrite()
-	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
 	var heard []string
 	for in := bufio.NewReader(c); ; {
 		line, err := in.ReadString('\n')

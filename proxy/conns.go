@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -27,14 +29,16 @@ func rawConn(c net.Conn) net.Conn {
 	}
 }
 
-// leg is the connection to one peer, under all that is put around it. Its reads
-// tell a reset from an orderly end: the system reports a reset once, to a read
-// or to a write, whichever comes first, and a read behind a write that failed
-// sees an end like any other.
+// leg is the connection to one peer, under all that is put around it. It tells a
+// reset from an orderly end however often it is asked: the system reports a reset
+// once, to a read or to a write, whichever comes first; behind it a read sees an
+// end like any other, and a write a broken pipe, as it does behind an orderly end
+// too.
 type leg struct {
 	net.Conn
-	quick  *quick
-	halved atomic.Bool // our direction was closed
+	quick            *quick
+	reading, writing sync.Mutex // held until what was met is noted
+	reset            atomic.Bool
 }
 
 func newLeg(c net.Conn) *leg { return &leg{Conn: c, quick: newQuick(c)} }
@@ -44,32 +48,54 @@ func newLeg(c net.Conn) *leg { return &leg{Conn: c, quick: newQuick(c)} }
 const mostQuick = 64 << 10
 
 func (l *leg) Read(b []byte) (n int, err error) {
+	l.reading.Lock()
 	if l.quick != nil && len(b) <= mostQuick {
 		n, err = l.quick.Read(b)
 	} else {
 		n, err = l.Conn.Read(b)
 	}
-	// What the peer closed in order stays half open until we close our direction.
-	if err == io.EOF && gone(l.Conn) && !l.halved.Load() {
+	l.note(err)
+	l.reading.Unlock()
+	if err == io.EOF && l.wasReset(&l.writing) {
 		err = syscall.ECONNRESET
 	}
 	return n, err
 }
 
-func (l *leg) Write(b []byte) (int, error) {
+func (l *leg) Write(b []byte) (n int, err error) {
+	l.writing.Lock()
 	if l.quick != nil && len(b) <= mostQuick {
-		return l.quick.Write(b)
+		n, err = l.quick.Write(b)
+	} else {
+		n, err = l.Conn.Write(b)
 	}
-	return l.Conn.Write(b)
+	l.note(err)
+	l.writing.Unlock()
+	if err != nil && errors.Is(err, syscall.EPIPE) && l.wasReset(&l.reading) {
+		err = syscall.ECONNRESET
+	}
+	return n, err
+}
+
+func (l *leg) note(err error) {
+	if err != nil && errors.Is(err, syscall.ECONNRESET) {
+		l.reset.Store(true)
+	}
+}
+
+// wasReset reports whether a call has met a reset. The one of the other direction
+// may have met it and not noted yet; on a connection that is gone it returns at
+// once, so that it can be waited for.
+func (l *leg) wasReset(other *sync.Mutex) bool {
+	if gone(l.Conn) {
+		other.Lock()
+		defer other.Unlock()
+	}
+	return l.reset.Load()
 }
 
 func (l *leg) NetConn() net.Conn { return l.Conn }
-
-func (l *leg) CloseWrite() error {
-	l.halved.Store(true)
-	closeWrite(l.Conn)
-	return nil
-}
+func (l *leg) CloseWrite() error { closeWrite(l.Conn); return nil }
 
 // prefixed is a connection whose first bytes were read already.
 type prefixed struct {

@@ -336,16 +336,24 @@ func (d *dataConn) carry(caller net.Conn) {
 		abort(caller)
 		return
 	}
-	conn := flow.Conn{Client: addrPort(caller.RemoteAddr()), Server: d.announced, Start: s.cfg.Now(), Parent: d.control.sess, Via: d.control.listener.name(),
+	conn := flow.Conn{Client: addrPort(caller.RemoteAddr()), Server: d.announced, Parent: d.control.sess, Via: d.control.listener.name(),
 		TLS: d.tls && d.control.tls != nil, Oriented: true}
 	// The session is there before the other side can be: that may send its file
-	// and say that it is done before the dial has returned.
+	// and say that it is done, or that there is none, before the dial has returned.
+	// Among the words of the control connection it has the same place in the tap.
+	d.control.lock()
+	conn.Start = s.cfg.Now()
 	sess := s.cfg.Engine.Open(conn)
+	var call record.TapCall
+	if s.cfg.Tap != nil {
+		call = s.cfg.Tap.Call(conn.Client, conn.Server, conn.Start, conn.Via)
+	}
+	d.control.unlock()
 	d.isKnown()
 	called, err := s.dial(d.control.listener, d.target)
 	if err != nil {
 		s.cfg.Log.Warn("upstream not reached", "client", caller.RemoteAddr(), "target", d.announced, "why", whyUnreached(err))
-		s.closeUnreached(sess, conn, d.announced.String(), err)
+		s.closeUnreached(sess, conn, call, d.announced.String(), err)
 		abort(caller)
 		return
 	}
@@ -361,6 +369,9 @@ func (d *dataConn) carry(caller net.Conn) {
 	// calls (active mode), that is the FTP server's leg.
 	r := s.newRelay(caller, called, d.control.listener, d.control.host)
 	r.control, r.sess, r.conn = d.control, sess, conn
+	if call != nil {
+		r.tap = call.Answered(s.cfg.Now())
+	}
 	// Who announces is called: in active mode that is the FTP client.
 	r.ftpClient = dissect.ClientToServer
 	if d.dir == dissect.ClientToServer {

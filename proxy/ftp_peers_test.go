@@ -8,10 +8,12 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -81,34 +83,50 @@ func startProcess(t *testing.T, addr string, name string, args ...string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	exited := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		close(exited)
+	}()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+		<-exited
 		if t.Failed() && out.Len() > 0 {
 			t.Logf("%s: %.4000s", name, out.String())
 		}
 	})
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.After(2 * time.Minute); ; {
 		c, err := net.Dial("tcp", addr)
 		if err == nil {
 			c.Close()
 			return
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s does not accept: %v\n%s", name, err, out.String())
+		select {
+		case <-exited:
+			t.Fatalf("%s ended: %s\n%s", name, cmd.ProcessState, out.String())
+		case <-deadline:
+			t.Fatalf("%s does not accept: %v", name, err)
+		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }
 
-// freeAddr is an address that nobody listens on.
+// freeAddr is an address that nobody listens on. Its port is none of those that
+// the system gives to whoever asks for any, so nobody comes by it by chance
+// before the server does that is meant to have it.
 func freeAddr(t *testing.T, host string) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		t.Skipf("no address %s here: %v", host, err)
+	const from, to = 20_000, 32_000 // the system's begin at 32768
+	var err error
+	for range 100 {
+		var ln net.Listener
+		if ln, err = net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(from+mathrand.IntN(to-from)))); err == nil {
+			ln.Close()
+			return ln.Addr().String()
+		}
 	}
-	defer ln.Close()
-	return ln.Addr().String()
+	t.Skipf("no address %s here: %v", host, err)
+	return ""
 }
 
 // vsftpd runs an anonymous FTP server on host and returns its address.
@@ -230,17 +248,17 @@ func TestFTPClients(t *testing.T) {
 	want, _ := os.ReadFile(dir + "/want")
 	url := "ftp://localhost:" + port
 	lftp := func(settings, commands string) []string {
-		return []string{"lftp", "-c", "set net:timeout 10; set net:max-retries 1; set ssl:ca-file " + trust + "; " + settings + "; open -u ftp,x " + url + "; " + commands}
+		return []string{"lftp", "-c", "set net:timeout 100; set net:max-retries 1; set ssl:ca-file " + trust + "; " + settings + "; open -u ftp,x " + url + "; " + commands}
 	}
 	for name, cmd := range map[string][]string{
 		"curl passive":     {"curl", "-sS", "-m", "100", "-4", "-o", "OUT", url + "/big.bin"},
 		"curl active":      {"curl", "-sS", "-m", "100", "-4", "-P", "-", "-o", "OUT", url + "/big.bin"},
 		"curl PASV":        {"curl", "-sS", "-m", "100", "-4", "--disable-epsv", "-o", "OUT", url + "/big.bin"},
-		"curl resumed":     {"sh", "-c", "head -c 1000 WANT > OUT; curl -sS -m 20 -4 -C - -o OUT " + url + "/big.bin"},
+		"curl resumed":     {"sh", "-c", "head -c 1000 WANT > OUT; curl -sS -m 100 -4 -C - -o OUT " + url + "/big.bin"},
 		"curl FTPS":        {"curl", "-sS", "-m", "100", "-4", "--ssl-reqd", "--cacert", trust, "-o", "OUT", url + "/big.bin"},
 		"curl FTPS 1.2":    {"curl", "-sS", "-m", "100", "-4", "--tls-max", "1.2", "--ssl-reqd", "--cacert", trust, "-o", "OUT", url + "/big.bin"},
 		"curl FTPS twice":  {"curl", "-sS", "-m", "100", "-4", "--ssl-reqd", "--cacert", trust, "-o", "OUT", url + "/big.bin", "-o", "OUT", url + "/big.bin"},
-		"curl FTPS upload": {"sh", "-c", "curl -sS -m 20 -4 --ssl-reqd --cacert " + trust + " -T WANT " + url + "/incoming/c.bin && curl -sS -m 20 -4 -o OUT " + url + "/incoming/c.bin"},
+		"curl FTPS upload": {"sh", "-c", "curl -sS -m 100 -4 --ssl-reqd --cacert " + trust + " -T WANT " + url + "/incoming/c.bin && curl -sS -m 100 -4 -o OUT " + url + "/incoming/c.bin"},
 		"lftp":             lftp("set ftp:ssl-allow no", "get big.bin -o OUT"),
 		"lftp active":      lftp("set ftp:ssl-allow no; set ftp:passive-mode no", "get big.bin -o OUT"),
 		"lftp FTPS":        lftp("set ftp:ssl-force yes; set ftp:ssl-protect-data yes", "ls; get big.bin -o OUT"),
@@ -254,7 +272,7 @@ func TestFTPClients(t *testing.T) {
 			for i, a := range cmd {
 				args[i] = strings.NewReplacer("OUT", out, "WANT", dir+"/want").Replace(a)
 			}
-			said, err := exec.Command("timeout", append([]string{"40"}, args...)...).CombinedOutput()
+			said, err := exec.Command("timeout", append([]string{"200"}, args...)...).CombinedOutput()
 			got, _ := os.ReadFile(out)
 			if err != nil || !bytes.Equal(got, want) {
 				t.Errorf("%v: %d of %d bytes\n%s", err, len(got), len(want), said)

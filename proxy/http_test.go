@@ -65,10 +65,10 @@ func TestHTTPThroughTheProxy(t *testing.T) {
 	for _, two := range []bool{false, true} {
 		t.Run(fmt.Sprintf("HTTP2 %v", two), func(t *testing.T) {
 			l := startLab(t, Config{}, server.Listener.Addr().String())
-			transport := &http.Transport{Protocols: new(http.Protocols), ExpectContinueTimeout: 10 * time.Second}
+			transport := &http.Transport{Protocols: new(http.Protocols), ExpectContinueTimeout: time.Minute}
 			transport.Protocols.SetHTTP1(!two)
 			transport.Protocols.SetUnencryptedHTTP2(two)
-			client := &http.Client{Transport: transport, Timeout: 20 * time.Second}
+			client := &http.Client{Transport: transport, Timeout: time.Minute}
 			url := "http://" + l.addr
 			do := func(path string, body io.Reader, change func(*http.Request)) *http.Response {
 				t.Helper()

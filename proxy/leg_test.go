@@ -126,8 +126,9 @@ func TestLegDeadlines(t *testing.T) {
 	}
 }
 
-// TestResetThatAWriteMet: the system reports a reset once. If a write takes the
-// report, the read behind it still sees a reset, and an orderly end stays one.
+// TestResetThatAWriteMet: the system reports a reset once. Whether a write takes
+// the report or a read, the other one still sees a reset, and an orderly end stays
+// one.
 func TestResetThatAWriteMet(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the state of a connection is known on Linux only")
@@ -146,6 +147,32 @@ func TestResetThatAWriteMet(t *testing.T) {
 	}
 	if _, err := ours.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("behind the reset: %v, want it again", err)
+	}
+	ours, peer = legPair(t)
+	abort(peer)
+	if _, err := ours.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+		t.Fatalf("read %v, want a reset", err)
+	}
+	for range 2 {
+		if _, err := ours.Write([]byte("x")); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("a write behind a reset that a read met: %v, want it again", err)
+		}
+	}
+	// A peer that has closed in order resets what comes afterwards.
+	ours, peer = legPair(t)
+	peer.Close()
+	for i := 0; ; i++ {
+		_, err := ours.Write([]byte("x"))
+		if errors.Is(err, syscall.EPIPE) {
+			break
+		}
+		if err != nil || i == 10_000 {
+			t.Fatalf("write %d: %v, want a broken pipe", i, err)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if _, err := ours.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("behind an orderly end that a write met: %v, want EOF", err)
 	}
 	for _, first := range []bool{false, true} {
 		ours, peer = legPair(t)

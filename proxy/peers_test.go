@@ -163,7 +163,7 @@ func TestCurlHTTP(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l.t = t
-			out, err := exec.Command("curl", append([]string{"-sS", "-4", "-m", "20", "--cacert", trust}, c.args...)...).CombinedOutput()
+			out, err := exec.Command("curl", append([]string{"-sS", "-4", "-m", "100", "--cacert", trust}, c.args...)...).CombinedOutput()
 			if err != nil || !strings.HasSuffix(string(out), c.proto) || !strings.HasPrefix(string(out), "xxxx") {
 				t.Errorf("%v: ...%s", err, out[max(0, len(out)-200):])
 			}

@@ -359,7 +359,6 @@ func (p *pump) restart(src, dst net.Conn, at int64) {
 // eof relays the end of the source: the other leg is half-closed.
 func (p *pump) eof(why error) {
 	p.r.begin(false)
-	p.r.ended("", p.dir.String())
 	p.r.eof(p)
 	// EOF frees holds. An unfinished line goes out too: nothing will
 	// complete it.

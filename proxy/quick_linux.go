@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"sync"
 	"syscall"
 	"unsafe"
 )
@@ -20,10 +19,9 @@ type quick struct {
 	in, out transfer
 }
 
-// transfer is one direction. Its functions are made once, as they would be
-// allocated for each call otherwise.
+// transfer is one direction, in which one call is made at a time. Its functions
+// are made once, as they would be allocated for each call otherwise.
 type transfer struct {
-	mu    sync.Mutex
 	b     []byte
 	n     int
 	errno syscall.Errno
@@ -75,8 +73,6 @@ func (q *quick) Read(b []byte) (int, error) {
 		return 0, nil
 	}
 	t := &q.in
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.b, t.n = b, 0
 	err := q.raw.Read(t.try)
 	t.b = nil
@@ -93,8 +89,6 @@ func (q *quick) Read(b []byte) (int, error) {
 
 func (q *quick) Write(b []byte) (int, error) {
 	t := &q.out
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.b, t.n, t.errno = b, 0, 0
 	err := q.raw.Write(t.try)
 	t.b = nil

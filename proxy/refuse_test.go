@@ -119,7 +119,7 @@ func TestPinningClientIsTold(t *testing.T) {
 	needs(t, "curl")
 	l, _ := tlsLab(t, Config{}, good(t), secureEcho)
 	_, port, _ := net.SplitHostPort(l.addr)
-	out, err := exec.Command("curl", "-sS", "-k", "-m", "20", "--pinnedpubkey", "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+	out, err := exec.Command("curl", "-sS", "-k", "-m", "100", "--pinnedpubkey", "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
 		"--connect-to", "mail.test:443:127.0.0.1:"+port, "https://mail.test/").CombinedOutput()
 	if err == nil {
 		t.Fatalf("curl went on: %s", out)
@@ -161,7 +161,7 @@ func TestRequire(t *testing.T) {
 	}{
 		"mail":              {with, []string{"EHLO me", "MAIL FROM:<a@x.test>"}, "530 5.7.0 sniff proxy: TLS is required", "MAIL"},
 		"login":             {with, []string{"AUTH PLAIN AGEAYg=="}, "530 5.7.0 sniff proxy: TLS is required", "AUTH"},
-		"pipelined":         {with, []string{"STARTTLS\r\nMAIL FROM:<a@x.test>"}, "530 5.7.0 sniff proxy: TLS is required", "MAIL"},
+		"pipelined":         {with, []string{"STARTTLS\r\nMAIL FROM:<a@x.test>"}, "530 5.7.0 sniff proxy: TLS is required", "STARTTLS"},
 		"server without":    {without, []string{"EHLO me", "MAIL FROM:<a@x.test>"}, "421 4.7.0 sniff proxy: TLS is required, and the server offers no STARTTLS\r\n", "MAIL"},
 		"server refuses":    {without, []string{"STARTTLS", "MAIL FROM:<a@x.test>"}, "421 4.7.0 sniff proxy: TLS is required, and the server refuses STARTTLS: 502 5.5.1 no TLS here\r\n", "MAIL"},
 		"file transfer":     {with, []string{"USER a"}, "530 sniff proxy: TLS is required", "USER"},
@@ -183,6 +183,20 @@ func TestRequire(t *testing.T) {
 			}
 		})
 	}
+	t.Run("while TLS begins", func(t *testing.T) {
+		// The server's yes to STARTTLS is on its way: the word is the handshake's,
+		// which will not take it.
+		a, b := net.Pipe()
+		defer a.Close()
+		defer b.Close()
+		r := (&Server{}).newRelay(a, b, &Listener{TLS: Require}, "")
+		r.begun.Do(func() {})
+		r.upgrading = true
+		p := r.pumps[record.ClientToServer]
+		if err := r.deny(p, []byte("MAIL FROM:<a@x.test>\r\n"), "why"); err != nil || string(p.behind) != "MAIL FROM:<a@x.test>\r\n" {
+			t.Errorf("left for the handshake: %q, %v", p.behind, err)
+		}
+	})
 	t.Run("byte by byte", func(t *testing.T) {
 		h := &heard{}
 		l, _ := lab(t, h, with)
@@ -219,7 +233,7 @@ func TestOpenSSLDoesNotTrust(t *testing.T) {
 	for _, version := range []string{"1.2", "1.3"} {
 		l, _ := tlsLab(t, Config{}, good(t), secureEcho)
 		_, port, _ := net.SplitHostPort(l.addr)
-		out, err := exec.Command("curl", "-sS", "-m", "20", "--tlsv"+version, "--tls-max", version, "--connect-to", "mail.test:443:127.0.0.1:"+port, "https://mail.test/").CombinedOutput()
+		out, err := exec.Command("curl", "-sS", "-m", "100", "--tlsv"+version, "--tls-max", version, "--connect-to", "mail.test:443:127.0.0.1:"+port, "https://mail.test/").CombinedOutput()
 		if err == nil {
 			t.Fatalf("curl went on: %s", out)
 		}

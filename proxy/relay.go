@@ -50,6 +50,7 @@ type relay struct {
 
 	endMu                sync.Mutex
 	end, by, closedFirst string
+	closed               bool // both directions have ended
 }
 
 // relayTo dials the target and relays until both sides are done.
@@ -108,14 +109,15 @@ func (s *Server) unreached(c net.Conn, l *Listener, t target, err error) {
 		server = named(t.address)
 	}
 	conn := flow.Conn{Client: addrPort(c.RemoteAddr()), Server: server, Start: s.cfg.Now(), Via: l.name(), Oriented: true}
-	s.closeUnreached(s.cfg.Engine.Open(conn), conn, t.address, err)
+	s.closeUnreached(s.cfg.Engine.Open(conn), conn, nil, t.address, err)
 	if t.connected == nil {
 		abort(c) // otherwise it was told in the words of the way in
 	}
 }
 
-// closeUnreached ends a session whose server was not reached because of err.
-func (s *Server) closeUnreached(sess *flow.Session, conn flow.Conn, address string, err error) {
+// closeUnreached ends a session whose server was not reached because of err. call
+// is what the tap has of it, nil if nothing yet.
+func (s *Server) closeUnreached(sess *flow.Session, conn flow.Conn, call record.TapCall, address string, err error) {
 	end, by := record.EndUnanswered, ""
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -128,8 +130,11 @@ func (s *Server) closeUnreached(sess *flow.Session, conn flow.Conn, address stri
 		end, by = record.EndReset, "server"
 	}
 	why := address + " was not reached: " + whyUnreached(err)
-	if s.cfg.Tap != nil {
-		s.cfg.Tap.Attempt(conn.Client, conn.Server, end, conn.Start, conn.Via, why)
+	switch {
+	case call != nil:
+		call.Failed(end, s.cfg.Now(), why)
+	case s.cfg.Tap != nil:
+		s.cfg.Tap.Call(conn.Client, conn.Server, conn.Start, conn.Via, why).Failed(end, conn.Start)
 	}
 	at := record.Stamp{Time: s.cfg.Now()}
 	switch end {
@@ -183,7 +188,7 @@ func (r *relay) begin(tls bool) {
 			r.sess = r.srv.cfg.Engine.Open(r.conn)
 		}
 		r.sess.OnExpect(r.expect)
-		if r.srv.cfg.Tap != nil {
+		if r.srv.cfg.Tap != nil && r.control == nil {
 			r.tap = r.srv.cfg.Tap.Open(r.conn.Client, r.conn.Server, r.conn.Start, r.listener.name())
 		}
 	})
@@ -256,11 +261,13 @@ func (r *relay) rewritten(p *pump, b []byte, end int64) []byte {
 	return p.apply(b, end)
 }
 
-// eof ends a direction for tap and session.
+// eof ends a direction for tap and session, and notes whose end came first in the
+// same order.
 func (r *relay) eof(p *pump) {
 	at := p.now()
 	r.lock()
 	defer r.unlock()
+	r.ended("", p.dir.String())
 	if len(p.pending) > 0 {
 		r.recordTo(p, p.pending, p.given)
 	}
@@ -358,6 +365,10 @@ func (r *relay) ended(end, by string) {
 	switch {
 	case end == "" && r.closedFirst == "":
 		r.closedFirst = by
+	case end == "" && r.closedFirst != by:
+		r.closed = true
+	case end == record.EndReset && r.closed:
+		// Nothing was to come any more: a peer that takes no last bytes has closed.
 	case end != "" && r.end == "":
 		r.end, r.by = end, by
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -43,7 +44,7 @@ func TestBigTransfersBothWays(t *testing.T) {
 				return
 			}
 			defer c.Close()
-			_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+			_ = c.SetDeadline(time.Now().Add(time.Minute))
 			data := randomBytes(4<<20 + i)
 			go func() {
 				for rest, size := data, 1; len(rest) > 0; size = size*3%200_000 + 1 {
@@ -117,6 +118,29 @@ func TestResetIsRelayedAsReset(t *testing.T) {
 	})
 }
 
+// TestResetBehindTheEnd: once both directions have ended, the connection was
+// closed, whatever becomes of the last bytes on their way.
+func TestResetBehindTheEnd(t *testing.T) {
+	for _, c := range []struct {
+		ends    []string
+		end, by string
+	}{
+		{[]string{"client", "server"}, record.EndClosed, "client"},
+		{[]string{"server", "client"}, record.EndClosed, "server"},
+		{[]string{"client"}, record.EndReset, "server"},
+		{[]string{"client", "client"}, record.EndReset, "server"},
+	} {
+		r := &relay{}
+		for _, by := range c.ends {
+			r.ended("", by)
+		}
+		r.ended(record.EndReset, "server")
+		if end, by := r.verdict(); end != c.end || by != c.by {
+			t.Errorf("behind the ends of %q: %s by %q, want %s by %q", c.ends, end, by, c.end, c.by)
+		}
+	}
+}
+
 // TestServerFirst: nothing may wait for the client's first byte.
 func TestServerFirst(t *testing.T) {
 	l := startLab(t, Config{}, listen(t, func(c *net.TCPConn) {
@@ -184,9 +208,7 @@ func expect(t *testing.T, c net.Conn, want string) string {
 }
 
 func TestUnreachedUpstream(t *testing.T) {
-	ln, _ := net.Listen("tcp", "127.0.0.1:0")
-	nobody := ln.Addr().String()
-	ln.Close()
+	nobody := freeAddr(t, "127.0.0.1")
 	l := startLab(t, Config{}, nobody)
 	c, err := net.Dial("tcp", l.addr)
 	if err == nil {
@@ -257,18 +279,23 @@ func TestUpstreamThatResetsAtOnce(t *testing.T) {
 }
 
 func TestIdleConnectionsEnd(t *testing.T) {
-	l := startLab(t, Config{Limits: Limits{Idle: 100 * time.Millisecond}}, listen(t, echo))
+	const limit = 100 * time.Millisecond
+	var passed atomic.Int64 // the clock goes as the test says
+	begin := time.Now()
+	now := func() time.Time { return begin.Add(time.Duration(passed.Load())) }
+	l := startLab(t, Config{Limits: Limits{Idle: limit}, Now: now}, listen(t, echo))
 	c := l.dial()
-	began := time.Now()
 	for range 5 { // not idle as long as something is said
 		_, _ = c.Write([]byte("x"))
 		if _, err := c.Read(make([]byte, 1)); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(50 * time.Millisecond)
+		passed.Add(int64(limit) * 2 / 3)
+		time.Sleep(limit / 2) // the proxy looks at the clock meanwhile
 	}
-	if _, err := c.Read(make([]byte, 1)); err == nil || time.Since(began) < 300*time.Millisecond {
-		t.Errorf("read %v after %s", err, time.Since(began))
+	passed.Add(int64(limit))
+	if _, err := c.Read(make([]byte, 1)); err == nil || isTimeout(err) {
+		t.Errorf("read %v, want the connection cut", err)
 	}
 	if s := l.session(); s.End != record.EndTimeout {
 		t.Errorf("session %s", s.End)
@@ -398,7 +425,7 @@ func TestShutdown(t *testing.T) {
 		_, _ = io.ReadFull(c, make([]byte, 3))
 		began := time.Now()
 		l.srv.Shutdown(50 * time.Millisecond)
-		if d := time.Since(began); d > 2*time.Second {
+		if d := time.Since(began); d > 20*time.Second {
 			t.Errorf("took %s", d)
 		}
 		if _, err := c.Read(make([]byte, 1)); err == nil {
@@ -504,7 +531,7 @@ func TestUrgentDataStaysInTheStream(t *testing.T) {
 		if b != "ABOR\r\n" {
 			t.Errorf("%q came", b)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("the urgent byte did not come")
 	}
 }

@@ -1,16 +1,20 @@
 package proxy
 
 import (
+	"bufio"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -174,4 +178,82 @@ func accepted(t *testing.T, host string) net.Conn {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// jammed is an address where calls are not answered: nobody takes them, and no
+// more are kept. Once it is closed they are refused.
+func jammed(t *testing.T) (addr string, closeIt func()) {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeIt = sync.OnceFunc(func() { syscall.Close(fd) })
+	t.Cleanup(closeIt)
+	if err := errors.Join(syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), syscall.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	own, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr = fmt.Sprintf("127.0.0.1:%d", own.(*syscall.SockaddrInet4).Port)
+	for range 20 {
+		c, err := net.DialTimeout("tcp", addr, 200*time.Millisecond)
+		if err != nil {
+			return addr, closeIt
+		}
+		t.Cleanup(func() { c.Close() })
+	}
+	t.Skip("calls that nobody takes are answered here")
+	return "", nil
+}
+
+// TestDataConnectionStandsWhereItWasOpened: the client opens a data connection,
+// the server refuses the file, and only then the proxy knows that it does not
+// reach the server's end. The written capture has the connection before the
+// refusal, as the records of the proxy do.
+func TestDataConnectionStandsWhereItWasOpened(t *testing.T) {
+	at, closeIt := jammed(t)
+	server := listen(t, func(c *net.TCPConn) {
+		fmt.Fprint(c, "220 files.test FTP\r\n")
+		for in := bufio.NewReader(c); ; {
+			line, err := in.ReadString('\n')
+			if err != nil {
+				return
+			}
+			switch verb, _, _ := strings.Cut(strings.TrimSpace(line), " "); verb {
+			case "PASV":
+				fmt.Fprintf(c, "227 Entering Passive Mode (%s)\r\n", endpointText("PASV", netip.MustParseAddrPort(at)))
+			case "RETR":
+				time.Sleep(50 * time.Millisecond) // the proxy takes the client's call meanwhile
+				fmt.Fprint(c, "550 no such file\r\n")
+			default:
+				fmt.Fprint(c, "230 in\r\n")
+			}
+		}
+	})
+	path := t.TempDir() + "/traffic.pcapng"
+	w, err := render.CreatePcapNG(path, render.Rotation{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := startLab(t, Config{Tap: w, Limits: Limits{Dial: time.Minute}}, server)
+	c := l.dial()
+	data := callFrom(t, "127.0.0.1", passive(t, c))
+	fmt.Fprint(c, "RETR f\r\n")
+	expect(t, c, "550")
+	closeIt() // which the proxy hears when it calls again, after a second
+	_, _ = io.ReadAll(data)
+	c.Close()
+	wait(l, func(s *record.Session) bool { return s.Protocol == "ftp" })
+	wait(l, func(s *record.Session) bool { return s.End == record.EndRefused })
+	l.srv.Shutdown(time.Minute)
+	if err := errors.Join(l.engine.Close(), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	live, read := comparable(t, l.all()), comparable(t, readCapture(t, path))
+	slices.Sort(live)
+	slices.Sort(read)
+	diff(t, live, read)
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"sort"
@@ -134,8 +135,13 @@ func strip(v any) {
 
 func diff(t *testing.T, live, read []string) {
 	t.Helper()
+	if only := different(live, read); len(only) > 0 {
+		t.Errorf("%d of %d records differ:\n%.4000s", len(only), len(live), strings.Join(only, "\n"))
+	}
+}
+
+func different(live, read []string) (only []string) {
 	clear := strings.NewReplacer("https://", "http://")
-	var only []string
 	for i := range max(len(live), len(read)) {
 		a, b := "", ""
 		if i < len(live) {
@@ -148,9 +154,7 @@ func diff(t *testing.T, live, read []string) {
 			only = append(only, fmt.Sprintf("proxy %s\nfile  %s", a, b))
 		}
 	}
-	if len(only) > 0 {
-		t.Errorf("%d of %d records differ:\n%.4000s", len(only), len(live), strings.Join(only, "\n"))
-	}
+	return only
 }
 
 // piece is what one side of a sample said at a time.
@@ -316,8 +320,21 @@ func TestWrittenCaptureOfTLS(t *testing.T) {
 	l.session()
 	// A kill at any moment leaves a readable file up to the last second: this
 	// one was not closed.
-	time.Sleep(time.Second)
-	diff(t, comparable(t, l.all()), comparable(t, readCapture(t, path)))
+	size := func() int64 {
+		if at, err := os.Stat(path); err == nil {
+			return at.Size()
+		}
+		return 0
+	}
+	deadline := time.Now().Add(time.Minute)
+	for size() == 0 && time.Now().Before(deadline) {
+		time.Sleep(50 * time.Millisecond)
+	}
+	live := comparable(t, l.all())
+	for len(different(live, comparable(t, readCapture(t, path)))) > 0 && time.Now().Before(deadline) {
+		time.Sleep(50 * time.Millisecond)
+	}
+	diff(t, live, comparable(t, readCapture(t, path)))
 	l.srv.Shutdown(time.Second)
 	if err := w.Close(); err != nil {
 		t.Fatal(err)

@@ -57,12 +57,9 @@ func (p *pump) guarded(b []byte) error {
 			break
 		}
 		if why := p.gate.denies(said[n:][:end], inside, r.conn.TLS); why != "" {
-			if n > 0 {
-				if err := p.relayed(said[:n]); err != nil {
-					return err
-				}
-			}
-			return r.deny(p, bytes.Clone(said[n:]), why)
+			// Nor does what stands before it in the same breath go out: an answer
+			// to that, the beginning of TLS even, would cross the refusal.
+			return r.deny(p, bytes.Clone(said), why)
 		}
 		if !inside {
 			r.offer.asks(said[n:][:end])
@@ -129,7 +126,10 @@ func (r *relay) deny(p *pump, word []byte, why string) error {
 	r.upgrading = true
 	r.mu.Unlock()
 	if taken {
-		return nil // the other pump ends the connection, and parks this one
+		// The other pump ends the connection, or begins TLS, of which this is
+		// none; it parks this one.
+		p.behind = append(p.behind, word...)
+		return nil
 	}
 	o := p.other()
 	stands := o.park()

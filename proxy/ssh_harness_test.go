@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -99,7 +100,7 @@ func startSSH(t *testing.T, to string, hostKey ssh.PublicKey, change func(*Confi
 // recorded.
 func (b *sshBench) stop() []record.Record {
 	b.t.Helper()
-	b.proxy.Shutdown(10 * time.Second)
+	b.proxy.Shutdown(time.Minute)
 	if err := b.engine.Close(); err != nil {
 		b.t.Fatal(err)
 	}
@@ -120,6 +121,8 @@ func (b *sshBench) client(user string, auth ...ssh.AuthMethod) (*ssh.Client, str
 	return c, banner.String(), err
 }
 
+// of returns the records of one type, in the order of their times: one connection
+// may end before another that began earlier.
 func of[R record.Record](all []record.Record) []R {
 	var out []R
 	for _, r := range all {
@@ -127,6 +130,7 @@ func of[R record.Record](all []record.Record) []R {
 			out = append(out, x)
 		}
 	}
+	slices.SortStableFunc(out, func(a, b R) int { return a.Head().Time.Compare(b.Head().Time) })
 	return out
 }
 
@@ -273,7 +277,7 @@ func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 // settled waits until no more goroutines run than before.
 func settled(t *testing.T, before int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for runtime.NumGoroutine() > before {
 		select {

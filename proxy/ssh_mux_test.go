@@ -198,7 +198,7 @@ func TestSSHCuts(t *testing.T) {
 		}
 		fmt.Fprint(c, said)
 		if said == "SSH-1.5-old\r\n" {
-			_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+			_ = c.SetReadDeadline(time.Now().Add(time.Minute))
 			if _, err := io.Copy(io.Discard, c); isTimeout(err) {
 				t.Error("an SSH-1 client is left waiting")
 			}
@@ -238,7 +238,7 @@ func TestSSHCuts(t *testing.T) {
 			u.mu.Lock()
 			abort(u.conns[len(u.conns)-1])
 			u.mu.Unlock()
-			_ = raw.SetReadDeadline(time.Now().Add(20 * time.Second))
+			_ = raw.SetReadDeadline(time.Now().Add(time.Minute))
 			if err := c.Wait(); isTimeout(err) {
 				t.Error("the client does not hear that the upstream is gone")
 			}

@@ -2,9 +2,7 @@ package proxy
 
 import (
 	"encoding/binary"
-	"errors"
 	"slices"
-	"syscall"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -54,9 +52,6 @@ func (l *sshLeg) offer(line int) *kexInit {
 		var b [4 << 10]byte
 		n, err := l.Conn.Read(b[:])
 		l.replay = append(l.replay, b[:n]...)
-		if errors.Is(err, syscall.ECONNRESET) {
-			l.reset.Store(true) // the implementation may write first, and read no more
-		}
 		if err != nil {
 			return nil // Read meets the end again
 		}

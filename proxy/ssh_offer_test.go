@@ -52,7 +52,7 @@ func TestSSHResetBeforeKeyExchange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
 	if _, err := c.Write([]byte("SSH-2.0-Short_1.0\r\n")); err != nil {
 		t.Fatal(err)
 	}

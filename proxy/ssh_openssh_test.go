@@ -62,17 +62,6 @@ func writeKey(t *testing.T, dir, name string) (string, ssh.Signer) {
 	return path, key
 }
 
-// freePort returns a port that nothing listens on.
-func freePort(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
-}
-
 // openSSH is an sshd with the proxy in front of it and a client's settings.
 type openSSH struct {
 	*sshBench
@@ -99,9 +88,9 @@ func startOpenSSH(t *testing.T, change func(*Config)) *openSSH {
 	o := &openSSH{t: t, dir: dir, user: me.Username}
 	var id ssh.Signer
 	o.key, id = writeKey(t, dir, "id")
-	port := freePort(t)
+	to := freeAddr(t, "127.0.0.1")
 	config := filepath.Join(dir, "sshd_config")
-	text := fmt.Sprintf(`ListenAddress 127.0.0.1:%s
+	text := fmt.Sprintf(`ListenAddress %s
 HostKey %s
 AuthorizedKeysFile %s.pub
 PidFile none
@@ -116,7 +105,7 @@ SetEnv XAUTHORITY=%s.xauth
 MaxStartups 100
 MaxSessions 100
 Subsystem sftp internal-sftp
-`, port, hostPath, o.key, o.key)
+`, to, hostPath, o.key, o.key)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +127,6 @@ Subsystem sftp internal-sftp
 			t.Logf("sshd: %s", log.String())
 		}
 	})
-	to := "127.0.0.1:" + port
 	for {
 		c, err := net.Dial("tcp", to)
 		if err == nil {
@@ -339,7 +327,7 @@ func (o *openSSH) background(options ...string) *exec.Cmd {
 // echoed says hello to an address until something echoes it.
 func echoed(t *testing.T, addr string, say func(net.Conn)) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); ; {
+	for end := time.Now().Add(time.Minute); ; {
 		c, err := net.Dial("tcp", addr)
 		if err == nil {
 			defer c.Close()
@@ -369,11 +357,11 @@ func TestOpenSSHForwarding(t *testing.T) {
 		_ = c.CloseWrite()
 	})
 	_, echoPort, _ := net.SplitHostPort(echoAddr)
-	l, r, d := freePort(t), freePort(t), freePort(t)
-	cmd := o.background("-N", "-o", "ExitOnForwardFailure=yes", "-L", "127.0.0.1:"+l+":"+echoAddr, "-R", "127.0.0.1:"+r+":"+echoAddr, "-D", "127.0.0.1:"+d)
-	echoed(t, "127.0.0.1:"+l, nil)
-	echoed(t, "127.0.0.1:"+r, nil)
-	echoed(t, "127.0.0.1:"+d, func(c net.Conn) {
+	l, r, d := freeAddr(t, "127.0.0.1"), freeAddr(t, "127.0.0.1"), freeAddr(t, "127.0.0.1")
+	cmd := o.background("-N", "-o", "ExitOnForwardFailure=yes", "-L", l+":"+echoAddr, "-R", r+":"+echoAddr, "-D", d)
+	echoed(t, l, nil)
+	echoed(t, r, nil)
+	echoed(t, d, func(c net.Conn) {
 		// SOCKS5 without a login, then CONNECT to the echo.
 		port, _ := strconv.Atoi(echoPort)
 		_, _ = c.Write([]byte{5, 1, 0})
@@ -399,7 +387,7 @@ func TestOpenSSHMaster(t *testing.T) {
 	o := startOpenSSH(t, nil)
 	socket := filepath.Join(o.dir, "m")
 	o.background("-N", "-M", "-S", socket)
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		if _, err := os.Stat(socket); err == nil {
 			break
 		}

@@ -258,10 +258,10 @@ func TestDropbearServer(t *testing.T) {
 		t.Errorf("with a terminal: %v, %q", err, out)
 	}
 	echoAddr := listen(t, echo)
-	l, r := freePort(t), freePort(t)
-	cmd := o.background("-N", "-o", "ExitOnForwardFailure=yes", "-L", "127.0.0.1:"+l+":"+echoAddr, "-R", "127.0.0.1:"+r+":"+echoAddr)
-	echoed(t, "127.0.0.1:"+l, nil)
-	echoed(t, "127.0.0.1:"+r, nil)
+	l, r := freeAddr(t, "127.0.0.1"), freeAddr(t, "127.0.0.1")
+	cmd := o.background("-N", "-o", "ExitOnForwardFailure=yes", "-L", l+":"+echoAddr, "-R", r+":"+echoAddr)
+	echoed(t, l, nil)
+	echoed(t, r, nil)
 	_ = cmd.Process.Signal(os.Interrupt)
 	all := o.stop()
 	if a := anomalies(all); a != "" {

@@ -161,7 +161,7 @@ func TestStripFTP(t *testing.T) {
 		} {
 			t.Run(fmt.Sprint(name, i), func(t *testing.T) {
 				out := filepath.Join(t.TempDir(), "got")
-				said, err := exec.Command("timeout", "60", "sh", "-c", strings.NewReplacer("WANT", dir+"/want", "OUT", out, "URL", url).Replace(cmd)).CombinedOutput()
+				said, err := exec.Command("timeout", "200", "sh", "-c", strings.NewReplacer("WANT", dir+"/want", "OUT", out, "URL", url).Replace(cmd)).CombinedOutput()
 				if got := read(t, out); err != nil || !bytes.Equal(got, want) {
 					t.Errorf("%v: %d of %d bytes\n%s", err, len(got), len(want), said)
 				}

@@ -160,7 +160,7 @@ func TestHelloSplitAtEveryByte(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_ = raw.SetDeadline(time.Now().Add(10 * time.Second))
+			_ = raw.SetDeadline(time.Now().Add(time.Minute))
 			open(raw)
 			first := true
 			c := tls.Client(hooked{Conn: raw, write: func(b []byte) (int, error) {

@@ -106,7 +106,7 @@ func TestVia(t *testing.T) {
 				}
 				refused.Close()
 			}
-			out, err := exec.Command("curl", "-sS", "-m", "20", "-x", "socks5h://"+l.srv.Addrs()[2].String(), "http://"+nobody).CombinedOutput()
+			out, err := exec.Command("curl", "-sS", "-m", "100", "-x", "socks5h://"+l.srv.Addrs()[2].String(), "http://"+nobody).CombinedOutput()
 			if err == nil {
 				t.Errorf("a port that nobody listens on answered %s", out)
 			}
@@ -131,7 +131,7 @@ func TestFTPVia(t *testing.T) {
 	_, ftpPort, _ := net.SplitHostPort(server)
 	l := startLab(t, Config{Listeners: []Listener{{Listen: "127.0.0.1:0", To: "localhost:" + ftpPort, Via: via}}}, "")
 	get := func(addr string, more ...string) []byte {
-		out, err := exec.Command("curl", append(more, "-sS", "-m", "20", "ftp://"+addr+"/big.bin")...).Output()
+		out, err := exec.Command("curl", append(more, "-sS", "-m", "100", "ftp://"+addr+"/big.bin")...).Output()
 		if err != nil {
 			t.Errorf("curl %q: %v", more, err)
 		}
@@ -224,6 +224,7 @@ func TestFTPBesideTheProxy(t *testing.T) {
 				t.Errorf("recorded: %s", x.Summary())
 			}
 			wait(l, func(s *record.Session) bool { return s.Protocol == "ftp" })
+			wait(l, func(s *record.Session) bool { return s.Protocol != "ftp" }) // the data
 			sessions := 0
 			for _, r := range l.all() {
 				if _, ok := r.(*record.Session); ok {

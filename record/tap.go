@@ -10,9 +10,17 @@ import (
 type Tap interface {
 	// Open begins a connection. comment names where it came in.
 	Open(client, server netip.AddrPort, at time.Time, comment string) TapConn
-	// Attempt is a connection that did not come about, as the record.End constant
-	// says. comments name where the client came in, and why.
-	Attempt(client, server netip.AddrPort, end string, at time.Time, comments ...string)
+	// Call begins a connection that the server has not answered yet.
+	Call(client, server netip.AddrPort, at time.Time, comments ...string) TapCall
+}
+
+// TapCall is a connection that is being made.
+type TapCall interface {
+	// Answered says that it has come about.
+	Answered(at time.Time) TapConn
+	// Failed says that it has not, as the record.End constant says. comments name
+	// the reason.
+	Failed(end string, at time.Time, comments ...string)
 }
 
 // TapConn takes the bytes of one connection; its methods are called by one

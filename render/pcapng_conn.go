@@ -13,30 +13,39 @@ import (
 
 // Open begins a connection with its handshake.
 func (w *PcapNG) Open(client, server netip.AddrPort, at time.Time, comment string) record.TapConn {
-	c := w.conn(client, server, comment)
+	return w.Call(client, server, at, comment).Answered(at)
+}
+
+// Call writes the request for a connection.
+func (w *PcapNG) Call(client, server netip.AddrPort, at time.Time, comments ...string) record.TapCall {
+	c := w.conn(client, server, comments...)
 	c.packet(record.ClientToServer, flagSYN, nil, at)
 	c.seq[0]++
+	return c
+}
+
+// Answered writes the rest of the handshake.
+func (c *pcapConn) Answered(at time.Time) record.TapConn {
 	c.packet(record.ServerToClient, flagSYN|flagACK, nil, at)
 	c.seq[1]++
 	c.packet(record.ClientToServer, flagACK, nil, at)
 	return c
 }
 
-// Attempt writes the request for a connection, and its refusal or the word of
-// its being out of reach if it had one.
-func (w *PcapNG) Attempt(client, server netip.AddrPort, end string, at time.Time, comments ...string) {
-	if end == record.EndReset { // it came about, and that was all
-		w.Open(client, server, at, comments[0]).Close(end, "server", at)
-		return
+// Failed writes the refusal, or the word of the server's being out of reach, if
+// there was one. Where nothing came back, nothing is left to carry comments.
+func (c *pcapConn) Failed(end string, at time.Time, comments ...string) {
+	for _, comment := range comments {
+		c.Comment(comment)
 	}
-	c := w.conn(client, server, comments...)
-	c.packet(record.ClientToServer, flagSYN, nil, at)
 	switch end {
+	case record.EndReset: // it came about, and that was all
+		c.Answered(at).Close(end, "server", at)
 	case record.EndRefused:
-		c.seq[0]++
 		c.seq[1] = 0 // RFC 9293, section 3.10.7.1
 		c.packet(record.ServerToClient, flagRST|flagACK, nil, at)
 	case record.EndUnreached:
+		c.seq[0]-- // that of the SYN
 		c.unreachable(at)
 	}
 }

@@ -107,7 +107,8 @@ func TestUnreachable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.Attempt(netip.MustParseAddrPort(client), netip.MustParseAddrPort(server), record.EndUnreached, time.Unix(1_700_000_000, 0), "a test", "no route to host")
+		at := time.Unix(1_700_000_000, 0)
+		w.Call(netip.MustParseAddrPort(client), netip.MustParseAddrPort(server), at, "a test").Failed(record.EndUnreached, at, "no route to host")
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}
