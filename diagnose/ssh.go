@@ -255,7 +255,7 @@ func sshOffered(k *record.SSHKexInit, seen map[string]bool) []string {
 // sshKey judges the host key and its certificate.
 func sshKey(h *record.SSHHandshake, rep *Reporter) {
 	k := h.HostKey
-	if k == nil || h.Substream == record.SSHClientLeg {
+	if k == nil || h.Substream == record.ClientLeg {
 		return
 	}
 	_, server := sshPeers(&h.Header)

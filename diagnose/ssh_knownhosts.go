@@ -74,7 +74,7 @@ type knownHostsObserver struct{ known *KnownHosts }
 
 func (o *knownHostsObserver) See(r record.Record, rep *Reporter) {
 	// A proxy shows clients a key of its own.
-	if h, ok := r.(*record.SSHHandshake); ok && h.HostKey != nil && h.Substream != record.SSHClientLeg {
+	if h, ok := r.(*record.SSHHandshake); ok && h.HostKey != nil && h.Substream != record.ClientLeg {
 		o.known.judge(h, rep)
 	}
 }
@@ -123,7 +123,7 @@ func (k *KnownHosts) judge(h *record.SSHHandshake, rep *Reporter) {
 // certificate the one for the key in it; "" when the host showed no key, or the
 // key is a proxy's.
 func KnownHostsLine(h *record.SSHHandshake) string {
-	if h.HostKey == nil || h.HostKey.Key == "" || h.Substream == record.SSHClientLeg {
+	if h.HostKey == nil || h.HostKey.Key == "" || h.Substream == record.ClientLeg {
 		return ""
 	}
 	algorithm, blob := h.HostKey.Algorithm, h.HostKey.Key

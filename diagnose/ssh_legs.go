@@ -10,9 +10,9 @@ import "sniff/record"
 func sshPeers(h *record.Header) (client, server string) {
 	client, server = h.Client.Addr().String(), h.Server.String()
 	switch h.Substream {
-	case record.SSHClientLeg:
+	case record.ClientLeg:
 		server = "the proxy in front of " + server
-	case record.SSHUpstreamLeg:
+	case record.UpstreamLeg:
 		client = "the proxy for " + client
 	}
 	return client, server
@@ -21,7 +21,7 @@ func sshPeers(h *record.Header) (client, server string) {
 // sshName is the software of a peer of a handshake.
 func sshName(h *record.SSHHandshake, id *record.SSHIdentification) string {
 	switch {
-	case h.Substream == record.SSHClientLeg && id == h.ServerID, h.Substream == record.SSHUpstreamLeg && id == h.ClientID:
+	case h.Substream == record.ClientLeg && id == h.ServerID, h.Substream == record.UpstreamLeg && id == h.ClientID:
 		return "the proxy"
 	}
 	return id.Name()

@@ -20,7 +20,7 @@ func sshSoftware(h *record.SSHHandshake, rep *Reporter) {
 		rep.Raise("ssh.version_in_range", title, h, record.Plain(id.Text)).Reference = advisory
 	}
 	// A proxy passes both identifications on, so each is judged on its own leg.
-	if s := h.ServerID; s != nil && h.Substream != record.SSHClientLeg {
+	if s := h.ServerID; s != nil && h.Substream != record.ClientLeg {
 		v := version(s.Release)
 		switch s.Software {
 		case "OpenSSH":
@@ -43,7 +43,7 @@ func sshSoftware(h *record.SSHHandshake, rep *Reporter) {
 			}
 		}
 	}
-	if c := h.ClientID; c != nil && c.Software == "PuTTY" && h.Substream != record.SSHUpstreamLeg {
+	if c := h.ClientID; c != nil && c.Software == "PuTTY" && h.Substream != record.UpstreamLeg {
 		if v := version(c.Release); atLeast(v, 0, 68) && !atLeast(v, 0, 81) {
 			raise(c, h.Client.Addr().String(), "CVE-2024-31497", "signatures by ECDSA P-521 keys give the key away")
 		}

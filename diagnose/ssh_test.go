@@ -298,7 +298,7 @@ func TestSSHProxyLegs(t *testing.T) {
 	const own = "SHA256:own"
 	legs := func(n int) (client, upstream *record.SSHHandshake) {
 		client, upstream = healthy(n), healthy(n)
-		client.Substream, upstream.Substream = record.SSHClientLeg, record.SSHUpstreamLeg
+		client.Substream, upstream.Substream = record.ClientLeg, record.UpstreamLeg
 		client.HostKey.SHA256 = own
 		return client, upstream
 	}

@@ -117,7 +117,7 @@ func (o *sshWhole) count(t *sshTry) {
 // key compares a host key with what the same address showed before.
 func (o *sshWhole) key(h *record.SSHHandshake, rep *Reporter) {
 	k := h.HostKey
-	if k == nil || h.Substream == record.SSHClientLeg {
+	if k == nil || h.Substream == record.ClientLeg {
 		return // none, or a proxy's
 	}
 	at := sshHost{h.Server, k.Type}

@@ -21,7 +21,7 @@ func tlsFamily() Family {
 }
 
 type tlsObserver struct {
-	hs       *record.TLSHandshake // the first one
+	hs       *record.TLSHandshake // the first one; of a proxy's two the client's
 	injected *record.Anomaly      // plaintext behind the agreement to start TLS
 	host     tlsHost
 }
@@ -29,7 +29,7 @@ type tlsObserver struct {
 func (o *tlsObserver) See(r record.Record, rep *Reporter) {
 	switch r := r.(type) {
 	case *record.TLSHandshake:
-		if o.hs == nil {
+		if o.hs == nil && r.Substream != record.UpstreamLeg {
 			o.hs = r
 		}
 		if r.Renegotiation && r.Server != nil && !r.Server.SecureReneg {

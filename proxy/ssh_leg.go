@@ -114,7 +114,7 @@ func (c *clearPart) take(b []byte) int {
 // Behind NEWKEYS the session only counts.
 func (l *sshLeg) observeClient(client, server identified) {
 	r := l.r
-	r.sess.Named(record.SSHClientLeg)
+	r.sess.Named(record.ClientLeg)
 	follow := func(dir dissect.Dir, skip int) func([]byte) {
 		c := &clearPart{}
 		p := r.pumps[dir]
@@ -145,7 +145,7 @@ func (l *sshLeg) observeClient(client, server identified) {
 // observeUpstream gives the clear part of the upstream's leg to a stream of
 // its own in the session.
 func (l *sshLeg) observeUpstream(client, server identified) {
-	s := l.r.sess.Channel("ssh", record.SSHUpstreamLeg)
+	s := l.r.sess.Channel("ssh", record.UpstreamLeg)
 	if s == nil {
 		l.heard, l.said = func([]byte) {}, func([]byte) {}
 		return

@@ -48,7 +48,7 @@ func TestSSHPassword(t *testing.T) {
 		t.Fatalf("%d handshakes, want one for each leg", len(hs))
 	}
 	legs := map[string]*record.SSHHandshake{hs[0].Substream: hs[0], hs[1].Substream: hs[1]}
-	for stream, key := range map[string]ssh.Signer{record.SSHClientLeg: b.host, record.SSHUpstreamLeg: u.key} {
+	for stream, key := range map[string]ssh.Signer{record.ClientLeg: b.host, record.UpstreamLeg: u.key} {
 		h := legs[stream]
 		if h == nil || h.Outcome != "encrypted" || h.HostKey == nil || h.HostKey.SHA256 != ssh.FingerprintSHA256(key.PublicKey()) {
 			t.Errorf("handshake of stream %q: %+v, want one with the key %s", stream, h, ssh.FingerprintSHA256(key.PublicKey()))
@@ -317,7 +317,7 @@ func TestSSHCut(t *testing.T) {
 		t.Fatalf("%d handshakes; anomalies: %s", len(hs), anomalies(all))
 	}
 	for _, h := range hs {
-		if h.Substream == record.SSHClientLeg && fmt.Sprint(h.ServerLines) != "[Authorised use only]" {
+		if h.Substream == record.ClientLeg && fmt.Sprint(h.ServerLines) != "[Authorised use only]" {
 			t.Errorf("lines before the identification: %q", h.ServerLines)
 		}
 	}

@@ -35,7 +35,7 @@ func TestSSHCiphers(t *testing.T) {
 			}
 			c.Close()
 			hs := of[*record.SSHHandshake](b.stop())
-			i := slices.IndexFunc(hs, func(h *record.SSHHandshake) bool { return h.Substream == record.SSHClientLeg })
+			i := slices.IndexFunc(hs, func(h *record.SSHHandshake) bool { return h.Substream == record.ClientLeg })
 			if i < 0 || hs[i].Negotiated == nil || hs[i].Negotiated.CipherC2S != tt.want || hs[i].Negotiated.CipherS2C != tt.want {
 				t.Errorf("handshakes %+v, want the client's with %s both ways", hs, tt.want)
 			}

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"sniff/dissect"
-	"sniff/record"
 )
 
 // stripped is the upstream leg of a listener that speaks TLS to servers and
@@ -353,9 +352,7 @@ func (s *stripped) intoTLS() (code string, err error) {
 
 // say records the TLS that the client does not see.
 func (s *stripped) say(h *handshake) {
-	state := s.tls.ConnectionState()
-	hs := &record.TLSHandshake{Version: tls.VersionName(state.Version), Cipher: tls.CipherSuiteName(state.CipherSuite), ServerName: s.host, ALPN: state.NegotiatedProtocol}
-	hs.Stamp(record.Stamp{Time: s.r.srv.cfg.Now()}, dissect.ServerToClient)
+	hs := h.recordUpstream()
 	s.r.mu.Lock()
 	s.r.sess.Emit(hs)
 	if s.r.tap != nil {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"sniff/dissect"
+	tlslayer "sniff/dissect/tls"
 	"sniff/record"
 )
 
@@ -108,14 +109,15 @@ func (r *relay) handshakes() error {
 	}
 	_ = client.SetDeadline(time.Time{})
 	_ = up.SetDeadline(time.Time{})
-	hs := h.record(inner.ConnectionState())
+	hs, toServer := h.record(inner.ConnectionState()), h.recordUpstream()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.tls = h.legs
+	r.sess.Emit(toServer)
 	r.sess.Intercepted(hs)
 	r.sess.Emit(hs)
 	if r.tap != nil {
-		r.tap.Comment(fmt.Sprintf("%s, %s: plaintext from here on", hs.Version, hs.Cipher))
+		r.tap.Comment(fmt.Sprintf("%s, %s with the client, %s, %s with the server: plaintext from here on", hs.Version, hs.Cipher, toServer.Version, toServer.Cipher))
 	}
 	// Offsets count the plaintext of the same dialogue from here on.
 	cp.restart(inner, h.up, r.sess.Consumed(cp.dir))
@@ -276,6 +278,23 @@ func (h *handshake) record(client tls.ConnectionState) *record.TLSHandshake {
 		ALPN:       client.NegotiatedProtocol,
 	}
 	hs.Stamp(record.Stamp{Time: h.r.srv.cfg.Now()}, dissect.ClientToServer)
+	return hs
+}
+
+// recordUpstream describes the server's leg.
+func (h *handshake) recordUpstream() *record.TLSHandshake {
+	server := h.up.ConnectionState()
+	hs := &record.TLSHandshake{
+		Version:    tls.VersionName(server.Version),
+		Cipher:     tls.CipherSuiteName(server.CipherSuite),
+		ServerName: server.ServerName,
+		ALPN:       server.NegotiatedProtocol,
+	}
+	for _, c := range server.PeerCertificates {
+		hs.Certificates = append(hs.Certificates, tlslayer.Certificates(c.Raw)...)
+	}
+	hs.Stamp(record.Stamp{Time: h.r.srv.cfg.Now()}, dissect.ServerToClient)
+	hs.Substream = record.UpstreamLeg
 	return hs
 }
 

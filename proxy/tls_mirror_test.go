@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sniff/record"
 )
 
 // TestClientCertificate is shown to a server that wants one; without, the
@@ -92,6 +94,41 @@ func TestKeyLogHasBothLegs(t *testing.T) {
 		if client.String() == "" || client.String() == server.String() {
 			t.Error("the legs are not two")
 		}
+	}
+}
+
+// TestBothLegsAreRecorded: what each peer agreed on with the proxy may differ,
+// and is told of each, the server's with the certificate that the client does
+// not see.
+func TestBothLegsAreRecorded(t *testing.T) {
+	for _, mode := range []TLSMode{Intercept, Strip} {
+		l, trust := tlsLab(t, Config{Verify: VerifyOff, Listeners: []Listener{{Listen: "127.0.0.1:0", TLS: mode}}}, good(t), func(cfg *tls.Config) func(*net.TCPConn) {
+			cfg.MaxVersion, cfg.CipherSuites = tls.VersionTLS12, []uint16{tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256}
+			return mail(new(heard))(cfg)
+		})
+		c := l.dial()
+		expect(t, c, "220")
+		fmt.Fprint(c, "EHLO me\r\n")
+		expect(t, c, "250")
+		if mode == Intercept {
+			fmt.Fprint(c, "STARTTLS\r\n")
+			expect(t, c, "220")
+			s := tls.Client(c, &tls.Config{ServerName: "mail.test", RootCAs: trust, MinVersion: tls.VersionTLS13})
+			sendMail(t, s)
+			s.Close()
+			if hs := wait(l, func(hs *record.TLSHandshake) bool { return hs.Substream == "" }); hs.Version != "TLS 1.3" {
+				t.Errorf("with the client: %s", hs.Summary())
+			}
+		}
+		c.Close()
+		hs := wait(l, func(hs *record.TLSHandshake) bool { return hs.Substream == record.UpstreamLeg })
+		if hs.Version != "TLS 1.2" || hs.Cipher != "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256" || hs.Leaf() == nil || len(hs.Leaf().Names) != 1 || hs.Leaf().Names[0] != "mail.test" {
+			t.Errorf("%s: with the server: %s %q", mode, hs.Summary(), hs.Describe())
+		}
+		if lines := hs.Lines(); !strings.HasPrefix(lines[0].Text.String(), "upstream leg, TLS handshake: TLS 1.2") {
+			t.Errorf("%s: shown as %q", mode, lines[0].Text)
+		}
+		l.session()
 	}
 }
 

@@ -115,7 +115,7 @@ func TestSTARTTLS(t *testing.T) {
 			s := tls.Client(c, &tls.Config{ServerName: "mail.test", RootCAs: trust, MinVersion: version, MaxVersion: version})
 			sendMail(t, s)
 			s.Close()
-			hs := wait(l, func(*record.TLSHandshake) bool { return true })
+			hs := wait(l, func(hs *record.TLSHandshake) bool { return hs.Substream == "" })
 			if hs.Version != tls.VersionName(version) || hs.ServerName != "mail.test" {
 				t.Errorf("handshake %s for %q", hs.Version, hs.ServerName)
 			}

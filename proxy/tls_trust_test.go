@@ -2,7 +2,10 @@ package proxy
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"io"
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
@@ -101,5 +104,45 @@ func TestPassthrough(t *testing.T) {
 	}
 	if !strings.Contains(h.String(), "tls:MAIL") {
 		t.Errorf("heard %s", h)
+	}
+}
+
+// TestLogHints: what is logged with something to do about it says what, in the
+// line itself.
+func TestLogHints(t *testing.T) {
+	say := func(l *lab, roots *x509.CertPool) {
+		c := tls.Client(l.dial(), &tls.Config{ServerName: "mail.test", RootCAs: roots})
+		_, _ = io.WriteString(c, "x\n")
+		_, _ = io.ReadAll(c)
+		c.Close()
+	}
+	cases := map[string]struct {
+		cert func(*pki) tls.Certificate
+		use  func(l *lab, trust *x509.CertPool)
+		hint string
+	}{
+		codeClientDistrust: {good(t), func(l *lab, _ *x509.CertPool) { say(l, x509.NewCertPool()) },
+			"sniff ca export prints the authority that the client must be given"},
+		codeUpstreamCertificate: {func(*pki) tls.Certificate { return newPKI(t).issue(t, "mail.test", time.Hour) }, say,
+			"--upstream-ca names its authority, --upstream-verify report goes on all the same"},
+	}
+	for code := range logHints {
+		if _, ok := cases[code]; !ok {
+			t.Errorf("the hint of %s is not tested", code)
+		}
+	}
+	for code, c := range cases {
+		log := &logged{}
+		l, trust := tlsLab(t, Config{Log: slog.New(slog.NewTextHandler(log, nil))}, c.cert, secureEcho)
+		c.use(l, trust)
+		l.anomaly(code)
+		l.srv.Shutdown(time.Second)
+		found := false
+		for line := range strings.Lines(log.String()) {
+			found = found || strings.Contains(line, "code="+code+" ") && strings.Contains(line, "hint=\""+c.hint+"\"")
+		}
+		if !found {
+			t.Errorf("%s: no line with the hint %q in\n%s", code, c.hint, log)
+		}
 	}
 }

@@ -51,6 +51,13 @@ type Record interface {
 	Summary() string
 }
 
+// Substreams of the two connections that a proxy makes of one where it
+// terminates what is encrypted.
+const (
+	ClientLeg   = "client"
+	UpstreamLeg = "upstream"
+)
+
 // Header stands at the front of every record. Dissectors set Time, Dir,
 // Offset and Packet by Stamp; the session fills in the rest on emission.
 type Header struct {
@@ -62,7 +69,7 @@ type Header struct {
 	Client       netip.AddrPort `json:"client" doc:"address and port of the side that opened the connection"`
 	Server       netip.AddrPort `json:"server" doc:"address and port of the side that was called"`
 	Protocol     string         `json:"protocol,omitempty" doc:"protocol recognised by content, such as smtp, ftp, ftp-data, ssh, http"`
-	Substream    string         `json:"substream,omitempty" doc:"stream inside the session that the record comes from: client and upstream (the two SSH connections of a proxy that terminates it), channel 0 (an SSH channel); offsets count in it"`
+	Substream    string         `json:"substream,omitempty" doc:"stream inside the session that the record comes from: client and upstream (the two connections of a proxy that terminates SSH; of TLS, upstream is the one with the server), channel 0 (an SSH channel); offsets count in it"`
 	Dir          string         `json:"dir,omitempty" doc:"who sent the bytes that this record begins with: client or server"`
 	Offset       int64          `json:"offset" doc:"offset of that byte in its direction of the stream, from 0"`
 	StreamOffset int64          `json:"stream_offset,omitempty" doc:"where that byte came out of TLS, so that offset counts in the plaintext: offset in the connection's own stream of the TLS record that carried it"`

@@ -266,17 +266,11 @@ func sshShort(i *SSHIdentification) string {
 	return name
 }
 
-// Substreams of the two connections of a proxy that terminates SSH.
-const (
-	SSHClientLeg   = "client"
-	SSHUpstreamLeg = "upstream"
-)
-
 // Tell puts the handshake first in the session's line. Of a proxy's two the
 // one with the server tells more, unless the other failed.
 func (h *SSHHandshake) Tell(o *Outline) {
 	f := o.Fact("ssh.handshake")
-	if h.Substream == SSHClientLeg && f.Text != "" && h.failure() == "" {
+	if h.Substream == ClientLeg && f.Text != "" && h.failure() == "" {
 		return
 	}
 	f.Rank, f.Text = 5, h.Summary()

@@ -115,11 +115,13 @@ func (a *TLSAlert) words() string {
 }
 
 // Tell adds the handshake to the session's outline. A healthy one says little:
-// the protocol inside has more to tell.
+// the protocol inside has more to tell. Of a proxy's two the client's counts.
 func (h *TLSHandshake) Tell(o *Outline) {
 	f := o.Fact("tls")
-	f.N++
-	if h.Renegotiation && f.Text != "" {
+	if h.Substream != UpstreamLeg {
+		f.N++
+	}
+	if (h.Renegotiation || h.Substream == UpstreamLeg) && f.Text != "" {
 		return
 	}
 	f.Rank = -1
@@ -157,7 +159,11 @@ func (h *TLSHandshake) Lines() []Line {
 	note := func(s string, fold ...string) {
 		out = append(out, Line{Time: h.Time, Dir: ClientToServer, Note: true, Text: Plain(s), Fold: fold})
 	}
-	note("TLS handshake: "+h.Summary(), h.Describe()...)
+	leg := ""
+	if h.Substream != "" {
+		leg = h.Substream + " leg, "
+	}
+	note(leg+"TLS handshake: "+h.Summary(), h.Describe()...)
 	return out
 }
 

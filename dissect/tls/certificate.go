@@ -141,6 +141,12 @@ func (h *handshake) certificateStatus(s cryptobyte.String) bool {
 	return true
 }
 
+// Certificates describes certificates as they were sent, DER.
+func Certificates(ders ...[]byte) []record.TLSCertificate {
+	described, _ := readChain(ders)
+	return described
+}
+
 // readChain describes certificates. What cannot be read is nil in the chain.
 func readChain(ders [][]byte) ([]record.TLSCertificate, []*x509.Certificate) {
 	var out []record.TLSCertificate
