@@ -127,7 +127,11 @@ func (s *Server) serve(c net.Conn, l *Listener) {
 	if l.ProxyProtocolIn {
 		h, err := acceptHeader(c, s.cfg.Limits.Handshake)
 		if err != nil {
-			s.cfg.Log.Warn("connection refused", "client", client, "listener", l.name(), "why", err)
+			s.mu.Lock()
+			s.stats.Refused++
+			s.mu.Unlock()
+			s.cfg.Log.Warn("connection refused", "client", client, "listener", l.name(), "why", strings.TrimPrefix(err.Error(), "proxy: "),
+				"hint", "with --proxy-protocol-in every caller begins with a PROXY protocol header; others need a listener without")
 			abort(c)
 			return
 		}

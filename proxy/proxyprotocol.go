@@ -52,7 +52,7 @@ func acceptHeader(c net.Conn, limit time.Duration) (net.Conn, error) {
 	in := bufio.NewReaderSize(c, 1024)
 	first, err := in.Peek(1)
 	if err != nil {
-		return nil, fmt.Errorf("proxy: no PROXY header: %w", err)
+		return nil, fmt.Errorf("proxy: no PROXY protocol header came: %w", err)
 	}
 	var client netip.AddrPort
 	if first[0] == 'P' {
@@ -71,7 +71,7 @@ func acceptHeader(c net.Conn, limit time.Duration) (net.Conn, error) {
 	return h, nil
 }
 
-var errHeader = errors.New("proxy: the PROXY header is damaged")
+var errHeader = errors.New("proxy: what came first is no PROXY protocol header, or a damaged one")
 
 func header1(in *bufio.Reader) (netip.AddrPort, error) {
 	var line []byte

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -63,11 +65,15 @@ func TestDamagedProxyHeaders(t *testing.T) {
 		"GET / HTTP/1.1\r\n\r\n", "PROXY TCP4 192.0.2.1\r\n", "PROXY TCP6 192.0.2.1 192.0.2.2 1 2\r\n", "PROXY TCP4 192.0.2.1 192.0.2.2 1 99999999\r\n",
 		"PROXY " + string(make([]byte, 200)), signature2 + "\x21\x11\x00\x02ab", signature2 + "\x31\x11\x00\x00", "EHLO me\r\n",
 	} {
-		l := startLab(t, Config{Listeners: []Listener{{Listen: "127.0.0.1:0", To: listen(t, echo), ProxyProtocolIn: true}}, Limits: Limits{Handshake: 200 * time.Millisecond}}, "")
+		log := &logged{}
+		l := startLab(t, Config{Log: slog.New(slog.NewTextHandler(log, nil)), Listeners: []Listener{{Listen: "127.0.0.1:0", To: listen(t, echo), ProxyProtocolIn: true}}, Limits: Limits{Handshake: 200 * time.Millisecond}}, "")
 		c := l.dial()
 		_, _ = io.WriteString(c, b)
 		if n, err := c.Read(make([]byte, 10)); n > 0 || !errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("%q: read %d, %v; want a reset", b, n, err)
+		}
+		if said := log.String(); !strings.Contains(said, "PROXY protocol header") || !strings.Contains(said, "hint=\"with --proxy-protocol-in every caller") || l.srv.Stats().Refused != 1 {
+			t.Errorf("%q: %d refused; the log says %s", b, l.srv.Stats().Refused, said)
 		}
 	}
 }
