@@ -62,7 +62,7 @@ func liveLoopback(t *testing.T, iface string) {
 	}
 	io.ReadAll(c)
 	c.Close()
-	watchdog := time.AfterFunc(20*time.Second, func() { r.Close() })
+	watchdog := time.AfterFunc(time.Minute, func() { r.Close() })
 	defer watchdog.Stop()
 	var s Segment
 	text, syns := "", 0
@@ -174,7 +174,7 @@ func recordLive(t *testing.T, iface string, o Options, frames [][]byte) (seen []
 		t.Fatal(err)
 	}
 	defer r.Close()
-	defer time.AfterFunc(20*time.Second, func() { r.Close() }).Stop()
+	defer time.AfterFunc(time.Minute, func() { r.Close() }).Stop()
 	send, stop := sender(t, "va")
 	defer stop()
 	for _, f := range frames {
@@ -264,7 +264,7 @@ func TestLiveCountsDrops(t *testing.T) {
 			send(frame)
 		}
 		dropped := func() uint64 { return r.Stats().Interfaces[0].Dropped }
-		for end := time.Now().Add(20 * time.Second); dropped() == 0 && time.Now().Before(end); {
+		for end := time.Now().Add(time.Minute); dropped() == 0 && time.Now().Before(end); {
 			time.Sleep(10 * time.Millisecond)
 		}
 		r.Close()
@@ -284,7 +284,7 @@ func TestLiveInterfaceGoesDown(t *testing.T) {
 		if out, err := exec.Command("ip", "link", "set", "vb", "down").CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
-		defer time.AfterFunc(20*time.Second, func() { r.Close() }).Stop()
+		defer time.AfterFunc(time.Minute, func() { r.Close() }).Stop()
 		var s Segment
 		var damage *Damage
 		if err := r.Next(&s); !errors.As(err, &damage) || err.Error() != "vb: the interface went down" {

@@ -391,10 +391,16 @@ func TestShutdown(t *testing.T) {
 		_, _ = c.Write([]byte("one"))
 		_, _ = io.ReadFull(c, make([]byte, 3))
 		stopped := make(chan struct{})
-		go func() { l.srv.Shutdown(10 * time.Second); close(stopped) }()
-		time.Sleep(50 * time.Millisecond)
-		if _, err := net.Dial("tcp", l.addr); err == nil {
-			t.Error("still accepts")
+		go func() { l.srv.Shutdown(time.Minute); close(stopped) }()
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+			late, err := net.Dial("tcp", l.addr)
+			if err != nil {
+				break
+			}
+			late.Close()
+			if time.Now().After(deadline) {
+				t.Fatal("still accepts")
+			}
 		}
 		_, _ = c.Write([]byte("two"))
 		_ = c.CloseWrite()
@@ -402,7 +408,7 @@ func TestShutdown(t *testing.T) {
 			t.Errorf("%q, %v", got, err)
 		}
 		<-stopped
-		if s := l.session(); s.End != record.EndClosed {
+		if s := wait(l, func(s *record.Session) bool { return s.ClientSide.Bytes == 6 }); s.End != record.EndClosed {
 			t.Errorf("session %s", s.End)
 		}
 	})

@@ -171,6 +171,11 @@ func (r *relay) takeSSH(p *pump, b []byte) error {
 		_ = q.source().SetDeadline(time.Time{})
 	}
 	r.serveSSH()
+	// The implementation may still be about to say something, which is not the
+	// dialogue's any more.
+	r.mu.Lock()
+	r.upgrading = true
+	r.mu.Unlock()
 	for _, q := range r.pumps {
 		r.eof(q)
 	}

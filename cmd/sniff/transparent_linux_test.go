@@ -125,7 +125,7 @@ func (n *network) wire(host, router, host4, router4, host6, router6, name string
 
 // on runs a command in a namespace.
 func on(ns string, name string, args ...string) *exec.Cmd {
-	return exec.Command("ip", append([]string{"netns", "exec", ns, "timeout", "60", name}, args...)...)
+	return exec.Command("ip", append([]string{"netns", "exec", ns, "timeout", "200", name}, args...)...)
 }
 
 // daemon runs a server in a namespace until the test ends.
@@ -141,7 +141,7 @@ func daemon(t *testing.T, ns, addr, name string, args ...string) {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		var err error
 		within(t, ns, func() {
 			var c net.Conn
@@ -263,12 +263,12 @@ func TestTransparent(t *testing.T) {
 					to = "[" + to + "]"
 				}
 				for name, cmd := range map[string][]string{
-					"http":     {"curl", "-sS", "-m", "20", "http://" + to + "/"},
-					"ftp EPSV": {"curl", "-sS", "-m", "20", "ftp://" + to + "/big.bin"},
-					"ftp PASV": {"curl", "-sS", "-m", "20", "--disable-epsv", "ftp://" + to + "/big.bin"},
-					"ftp EPRT": {"curl", "-sS", "-m", "20", "-P", "-", "ftp://" + to + "/big.bin"},
-					"ftp PORT": {"curl", "-sS", "-m", "20", "--disable-eprt", "-P", "-", "ftp://" + to + "/big.bin"},
-					"smtp":     {"curl", "-sS", "-m", "20", "smtp://" + to, "--mail-from", "a@x.test", "--mail-rcpt", "b@y.test", "-T", letter},
+					"http":     {"curl", "-sS", "-m", "100", "http://" + to + "/"},
+					"ftp EPSV": {"curl", "-sS", "-m", "100", "ftp://" + to + "/big.bin"},
+					"ftp PASV": {"curl", "-sS", "-m", "100", "--disable-epsv", "ftp://" + to + "/big.bin"},
+					"ftp EPRT": {"curl", "-sS", "-m", "100", "-P", "-", "ftp://" + to + "/big.bin"},
+					"ftp PORT": {"curl", "-sS", "-m", "100", "--disable-eprt", "-P", "-", "ftp://" + to + "/big.bin"},
+					"smtp":     {"curl", "-sS", "-m", "100", "smtp://" + to, "--mail-from", "a@x.test", "--mail-rcpt", "b@y.test", "-T", letter},
 					"ssh":      append(ssh, "root@"+ends[1], "cat "+root+"/big.bin"),
 				} {
 					if family == "6" && (name == "ftp PASV" || name == "ftp PORT") {
