@@ -19,8 +19,9 @@ type quick struct {
 	in, out transfer
 }
 
-// transfer is one direction, in which one call is made at a time. Its functions
-// are made once, as they would be allocated for each call otherwise.
+// transfer is one direction, in which one call is made at a time: the leg sees to
+// that. Its functions are made once, as they would be allocated for each call
+// otherwise.
 type transfer struct {
 	b     []byte
 	n     int
