@@ -28,6 +28,8 @@ type sshChannel struct {
 	started   chan struct{}
 	startOnce sync.Once
 
+	asking [2]flights // requests of a side that are being answered
+
 	bytes   [2]atomic.Int64
 	mu      sync.Mutex // guards what follows
 	rec     record.SSHChannel
@@ -133,6 +135,8 @@ func (c *sshChannel) pass(dir dissect.Dir) {
 	})
 	all.Wait()
 	<-ended
+	// A program may be over before it was passed on that it had been started.
+	<-c.asking[dir.Other()].landed()
 	_ = dst.Close()
 }
 
@@ -236,6 +240,8 @@ const settleTime = 200 * time.Millisecond
 
 // passRequest passes on a request with its answer.
 func (c *sshChannel) passRequest(dir dissect.Dir, q *ssh.Request, copied <-chan struct{}) {
+	c.asking[dir].begin()
+	defer c.asking[dir].end()
 	starts := c.noteRequest(dir, q)
 	if q.Type == "exit-status" || q.Type == "exit-signal" {
 		// It comes behind the output on the wire, and programs that read the
