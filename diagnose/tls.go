@@ -24,6 +24,7 @@ type tlsObserver struct {
 	hs       *record.TLSHandshake // the first one; of a proxy's two the client's
 	injected *record.Anomaly      // plaintext behind the agreement to start TLS
 	host     tlsHost
+	clear    bool // the server spoke the protocol in the clear, and meant it
 }
 
 func (o *tlsObserver) See(r record.Record, rep *Reporter) {
@@ -47,7 +48,22 @@ func (o *tlsObserver) See(r record.Record, rep *Reporter) {
 		tlsAnomaly(r, rep)
 	default:
 		o.host.see(r)
+		o.clear = o.clear || answersInClear(r)
 	}
+}
+
+// answersInClear reports whether a server goes along with a dialogue. What it
+// says to somebody who forgot TLS is a refusal or the way to where TLS is.
+func answersInClear(r record.Record) bool {
+	switch r := r.(type) {
+	case *record.HTTPExchange:
+		return r.Status >= 200 && r.Status < 300 || r.Status > 400
+	case *record.SMTPExchange:
+		return r.Reply != nil && r.Reply.Code < 400
+	case *record.FTPExchange:
+		return len(r.Replies) > 0 && r.Replies[0].Code < 400
+	}
+	return false
 }
 
 // wakesTLS lets the family see sessions in which TLS was tried and no handshake
@@ -218,10 +234,10 @@ func day(t time.Time) string { return t.UTC().Format("2006-01-02") }
 // tlsPorts are ports on which TLS begins with the connection.
 var tlsPorts = []uint16{443, 465, 636, 853, 989, 990, 993, 995, 8443}
 
-// plain judges a session without TLS on a port that is for it, unless a proxy
-// did something about that.
-func (*tlsObserver) plain(s *record.Session, rep *Reporter) {
-	if s.TLS != "" || s.Protocol == "" || s.Protocol == "tls" || s.Protocol == "ssh" || !slices.Contains(tlsPorts, s.Header.Server.Port()) {
+// plain judges a session without TLS on a port that is for it, unless the server
+// goes along, as in a capture of the plaintext, or a proxy did something about it.
+func (o *tlsObserver) plain(s *record.Session, rep *Reporter) {
+	if o.clear || s.TLS != "" || s.Protocol == "" || s.Protocol == "tls" || s.Protocol == "ssh" || !slices.Contains(tlsPorts, s.Header.Server.Port()) {
 		return
 	}
 	for _, f := range rep.findings {

@@ -133,6 +133,7 @@ func TestPlainOnPortForTLS(t *testing.T) {
 	for _, c := range []struct {
 		server, via string
 		seen        string // an anomaly
+		status      int    // of a second request
 		want        bool
 	}{
 		{server: "192.0.2.20:443", want: true},
@@ -141,9 +142,16 @@ func TestPlainOnPortForTLS(t *testing.T) {
 		{server: "192.0.2.20:443", via: "127.0.0.1:8443 to 192.0.2.20:443", want: true},
 		{server: "192.0.2.20:443", via: "127.0.0.1:8443 to 192.0.2.20:443", seen: "proxy_stripped"},
 		{server: "192.0.2.20:443", via: "127.0.0.1:8443 to 192.0.2.20:443", seen: "proxy_tls_required"},
+		{server: "192.0.2.20:8443", status: 200},
+		{server: "192.0.2.20:8443", status: 500},
+		{server: "192.0.2.20:8443", status: 301, want: true},
+		{server: "192.0.2.20:8443", status: 400, want: true},
 	} {
 		h := head(c.server)
 		records := []record.Record{&record.HTTPExchange{Header: h, Method: "GET", Target: record.Plain("/"), State: record.HTTPNoResponse}}
+		if c.status > 0 {
+			records = append(records, &record.HTTPExchange{Header: h, Method: "GET", Target: record.Plain("/"), Status: c.status})
+		}
 		if c.seen != "" {
 			records = append(records, &record.Anomaly{Header: h, Code: c.seen, Detail: "x"})
 		}
