@@ -58,12 +58,20 @@ func (m *sshMux) openAt(side dissect.Dir, kind string, extra []byte) openedChann
 	case o := <-answer:
 		return o
 	case <-m.over[side]:
+	}
+	// It may have answered before it ended.
+	select {
+	case o := <-answer:
+		return o
+	case <-time.After(settleTime):
 		return openedChannel{err: io.EOF}
 	}
 }
 
 // passChannel carries a channel that the side dir wants to open to its end.
 func (m *sshMux) passChannel(dir dissect.Dir, asked ssh.NewChannel, number uint32) {
+	begun := sync.OnceFunc(m.flowing[dir.Other()].end) // the answer's flight
+	defer begun()
 	c := &sshChannel{m: m, opener: dir, started: make(chan struct{}), label: fmt.Sprintf("channel %d", number)}
 	c.describe(asked, number)
 	there := m.openAt(dir.Other(), asked.ChannelType(), asked.ExtraData())
@@ -92,11 +100,11 @@ func (m *sshMux) passChannel(dir dissect.Dir, asked ssh.NewChannel, number uint3
 	if asked.ChannelType() != "session" {
 		c.start()
 	}
-	c.run()
+	c.run(begun)
 }
 
-// run carries the channel to its end.
-func (c *sshChannel) run() {
+// run carries the channel to its end, and calls begun when it is on its way.
+func (c *sshChannel) run(begun func()) {
 	var wg sync.WaitGroup
 	for dir := range c.channels {
 		c.m.flowing[dir].begin()
@@ -105,6 +113,7 @@ func (c *sshChannel) run() {
 			c.pass(dissect.Dir(dir))
 		})
 	}
+	begun()
 	wg.Wait()
 	c.finish()
 }

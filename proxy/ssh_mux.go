@@ -207,6 +207,7 @@ func (m *sshMux) open(dir dissect.Dir, c ssh.NewChannel) {
 	}
 	// The other side may take long to answer (a forwarded connection to a host
 	// that is down), and the others must not wait for that.
+	m.flowing[dir.Other()].begin()
 	m.running.Go(func() {
 		m.passChannel(dir, c, number)
 		m.mu.Lock()
