@@ -99,7 +99,7 @@ func (a *app) teardownCommand() *cobra.Command {
 			if err := load(proxy.TeardownRules); err != nil {
 				return err
 			}
-			a.note("removed the table inet sniff")
+			a.note("the table inet sniff and its routes are gone")
 			return nil
 		},
 	}
