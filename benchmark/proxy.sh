@@ -53,11 +53,21 @@ listens 18443
 ssh-keygen -q -t ed25519 -N '' -f host
 ssh-keygen -q -t ed25519 -N '' -f id
 sed 's/^/[127.0.0.1]:10022 /' host.pub >known
-run sniff "$sniff" proxy -q --ca-dir ca --upstream-ca service.pem --known-hosts known --ssh-identity id -w traffic.pcapng --max-per-client 10000 \
+run sniff "$sniff" proxy -q --ca-dir ca --upstream-ca service.pem --known-hosts known --ssh-identity id -w traffic.pcapng --rotate 64MB --max-per-client 10000 \
 	--listen 127.0.0.1:28080 --to 127.0.0.1:18080 --listen 127.0.0.1:28443 --to localhost:18443 --listen 127.0.0.1:28025 --to 127.0.0.1:18025 \
 	--listen 127.0.0.1:20021 --to 127.0.0.1:10021 --listen 127.0.0.1:20022 --to 127.0.0.1:10022
 proxy=${pids[-1]}
 listens 20022
+# The capture's memory goes round: on a virtual machine, memory that nobody has
+# touched for a while is several times as dear to write to.
+(
+	shopt -s nullglob
+	while sleep 0.3; do
+		files=(traffic-*.pcapng)
+		[ "${#files[@]}" -le 2 ] || rm "${files[@]:0:${#files[@]}-2}"
+	done
+) &
+pids+=($!)
 ways="direct:1 sniff:2"
 if have socat; then
 	run socat socat TCP-LISTEN:38080,bind=127.0.0.1,fork,reuseaddr TCP:127.0.0.1:18080
